@@ -1,0 +1,1 @@
+//! chanbus: an event bus inside one process.
