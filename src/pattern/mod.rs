@@ -1,6 +1,7 @@
 //! Patterns: what a subscriber asks for.
 
 mod algebra;
+mod automaton;
 mod canonical;
 mod into;
 mod matcher;
