@@ -59,14 +59,24 @@ fn parse(criterion: &mut Criterion) {
 fn hostile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hostile");
     for size in [64, 128, 256, 512, 1024] {
-        let stars = "*a".repeat(size / 2 - 1) + "b";
+        let half = size / 2 - 2;
+        // Each star but the last could take any share of the letters.
+        let stars = "*a".repeat(half) + "*b*";
+        // Wherever it is tried, it fails at its end only.
+        let block = format!("*{}b*", "a".repeat(half));
+        let gaps = format!("*{}b*", "a?".repeat(half / 2));
         let letters = "a".repeat(size);
         let double_stars = "**.a.".repeat(size / 5 - 1) + "b";
+        let segment_block = format!("**{}.b.**", ".a".repeat(half / 2));
         let segments = "a.".repeat(size / 2 - 1) + "a";
         for (name, pattern, topic) in [
-            ("flat", flat(&stars), &letters),
-            ("segment", pattern(&stars), &letters),
-            ("double star", pattern(&double_stars), &segments),
+            ("flat stars", flat(&stars), &letters),
+            ("flat block", flat(&block), &letters),
+            ("flat gaps", flat(&gaps), &letters),
+            ("segment stars", pattern(&stars), &letters),
+            ("segment block", pattern(&block), &letters),
+            ("double stars", pattern(&double_stars), &segments),
+            ("double star block", pattern(&segment_block), &segments),
         ] {
             assert!(!pattern.matches(topic));
             group.bench_function(BenchmarkId::new(name, size), |bench| {
