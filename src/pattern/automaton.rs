@@ -133,9 +133,8 @@ impl Automaton {
         self.then(Label::Letter);
         self.edges[inside].push((Label::Letter, inside));
         self.edges[inside].push((Label::Char('.'), start));
-        // Whatever comes before is now in the same place of a segment, or at the same dot.
+        // Whatever comes before stands at the same dot, and passes here after some whole segments.
         self.outdoes[start] = Some(0);
-        self.outdoes[inside] = Some(0);
         // A state of its own, so that what follows adds nothing to the loop.
         self.edges[start].push((Label::Empty, inside + 1));
         self.edges.push(Vec::new());
