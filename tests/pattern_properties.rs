@@ -175,7 +175,7 @@ fn pattern() -> impl Strategy<Value = (String, Pattern)> {
 }
 
 proptest! {
-    #![proptest_config(config(1_500))]
+    #![proptest_config(config(800))]
 
     #[test]
     fn matching_agrees_with_the_definition((text, pattern) in pattern(), topics in prop::collection::vec(topic_text(), 8)) {
