@@ -1,27 +1,30 @@
 //! How two patterns relate: is there a topic that both match, does one match whatever the other does.
 //!
 //! Both patterns, whichever their syntax, become automata that read a topic character by character.
-//! Wildcards cannot tell apart the characters that neither pattern spells out, so one stand-in,
-//! [`FRESH`], serves for all of them; together with the dot and the characters that the patterns do
-//! spell out, it makes the search finite.
+//! Wildcards cannot tell apart the characters that neither pattern spells out, so one stand-in serves
+//! for all of them; together with the dot and the characters that the patterns do spell out, it makes
+//! the search finite.
 //!
 //! - `overlaps` walks pairs of states, one of each automaton, to a pair that accepts. There are no
 //!   more pairs than the product of the lengths.
-//! - `includes` walks the narrow automaton together with the *set* of states in which the wide one may
-//!   be meanwhile, to a place where the narrow one accepts and the wide one does not. Such sets
-//!   can be exponentially many when the wide pattern has many `?` behind a `*`, so the search has a
-//!   budget, and without an answer by then it says no.
+//! - `includes` walks the narrow automaton together with the *set* of states in which the wide one
+//!   may be meanwhile, to a place where the narrow one accepts and the wide one does not. A set
+//!   forgets the states that one further on makes needless, which leaves few sets as long as there
+//!   are few `?`. Many `?` behind a `*` can make exponentially many, so the search has a budget, and
+//!   without an answer by then it says no.
 //!
 //! The limit on a topic's length is not looked at: a topic of any length counts as one.
 
-use super::{Pattern, Segment, Shape};
+use std::collections::HashSet;
+use std::rc::Rc;
 
-/// A character that no pattern spells out, since none holds control characters.
-const FRESH: char = '\0';
+use super::automaton::{Automaton, Label};
+use super::{Pattern, Shape};
 
-/// How many moves of single states `includes` makes before it gives up. Patterns of full length whose
-/// `?` are few need a fraction of it; it takes some tens of milliseconds.
-const BUDGET: usize = 1 << 22;
+/// How many moves of single states `includes` makes before it gives up: about the product of the
+/// lengths of two patterns of full length, which is what such patterns need at worst when they have
+/// few `?`. That takes some tenths of a second; common patterns need microseconds.
+const BUDGET: usize = 1 << 20;
 
 impl Pattern {
     /// Whether some topic matches both patterns.
@@ -77,144 +80,6 @@ impl Pattern {
     }
 }
 
-/// What a state may read on its way to another.
-#[derive(Clone, Copy)]
-enum Label {
-    /// Nothing: the other state can be taken for this one.
-    Empty,
-    Char(char),
-    /// Any character but the dot.
-    Letter,
-    Any,
-}
-
-impl Label {
-    fn reads(self, character: char) -> bool {
-        match self {
-            Self::Empty => false,
-            Self::Char(own) => own == character,
-            Self::Letter => character != '.',
-            Self::Any => true,
-        }
-    }
-
-    /// The characters that stand for all that this label reads, seen against any other label.
-    fn samples(self) -> impl Iterator<Item = char> + Clone {
-        let (first, second) = match self {
-            Self::Empty => (None, None),
-            Self::Char(own) => (Some(own), None),
-            Self::Letter => (Some(FRESH), None),
-            Self::Any => (Some(FRESH), Some('.')),
-        };
-        first.into_iter().chain(second)
-    }
-}
-
-/// A nondeterministic automaton; it starts in state 0 and accepts in the last one.
-struct Automaton {
-    edges: Vec<Vec<(Label, usize)>>,
-}
-
-impl Automaton {
-    fn new(pattern: &Pattern) -> Self {
-        let mut automaton = Self {
-            edges: vec![Vec::new()],
-        };
-        match pattern.shape() {
-            Shape::Exact => automaton.glob(pattern.as_str(), Label::Any),
-            Shape::Flat(glob) => automaton.glob(glob.text(), Label::Any),
-            Shape::Segments(segments) => automaton.segments(segments),
-        }
-        automaton
-    }
-
-    fn accepting(&self) -> usize {
-        self.edges.len() - 1
-    }
-
-    /// Adds a state that follows the last one by `label`.
-    fn then(&mut self, label: Label) {
-        let last = self.accepting();
-        self.edges[last].push((label, last + 1));
-        self.edges.push(Vec::new());
-    }
-
-    /// Adds text in which `*` and `?` read what `wildcard` reads.
-    fn glob(&mut self, text: &str, wildcard: Label) {
-        for character in text.chars() {
-            match character {
-                '?' => self.then(wildcard),
-                '*' => {
-                    let last = self.accepting();
-                    self.edges[last].push((wildcard, last));
-                    self.then(Label::Empty);
-                }
-                _ => self.then(Label::Char(character)),
-            }
-        }
-    }
-
-    fn segments(&mut self, segments: &[Segment]) {
-        for (index, segment) in segments.iter().enumerate() {
-            let (is_first, is_last) = (index == 0, index + 1 == segments.len());
-            let after_double_star = !is_first && matches!(segments[index - 1], Segment::DoubleStar);
-            if let Segment::DoubleStar = segment {
-                match (is_first, is_last) {
-                    // One segment, and then any number.
-                    (true, true) => {
-                        self.segment("?*");
-                        self.more_segments();
-                    }
-                    (false, true) => self.more_segments(),
-                    (_, false) => {
-                        if !is_first {
-                            self.then(Label::Char('.'));
-                        }
-                        self.leading_segments();
-                    }
-                }
-                continue;
-            }
-            if !is_first && !after_double_star {
-                self.then(Label::Char('.'));
-            }
-            match segment {
-                Segment::Literal(text) => self.segment(text),
-                Segment::Glob(glob) => self.segment(glob.text()),
-                Segment::Star | Segment::DoubleStar => self.segment("?*"),
-            }
-        }
-    }
-
-    fn segment(&mut self, text: &str) {
-        self.glob(text, Label::Letter);
-    }
-
-    /// Adds any number of segments, each with a dot behind it.
-    fn leading_segments(&mut self) {
-        let start = self.accepting();
-        self.then(Label::Letter);
-        let inside = self.accepting();
-        self.edges[inside].push((Label::Letter, inside));
-        self.edges[inside].push((Label::Char('.'), start));
-        // A state of its own, so that what follows adds nothing to the loop.
-        self.edges.push(Vec::new());
-        self.edges[start].push((Label::Empty, inside + 1));
-    }
-
-    /// Adds any number of segments, each with a dot before it.
-    fn more_segments(&mut self) {
-        let start = self.accepting();
-        self.then(Label::Char('.'));
-        self.segment("?*");
-        let end = self.accepting();
-        self.edges[end].push((Label::Empty, start));
-        self.then(Label::Empty);
-        let accepting = self.accepting();
-        self.edges[start].push((Label::Empty, accepting));
-    }
-}
-
 /// Follows the one rule of topics that wildcards could break: no segment is empty. Returns whether a
 /// segment has begun after reading `character`, or `None` if it must not come here.
 fn segment_begun(begun: bool, character: char) -> Option<bool> {
@@ -267,91 +132,139 @@ fn meet(left: &Automaton, right: &Automaton) -> bool {
 
 /// Whether `wide` accepts every topic that `narrow` accepts; `None` if the budget ran out.
 fn contains(wide: &Automaton, narrow: &Automaton, mut budget: usize) -> Option<bool> {
-    // The sets met in each state of `narrow`. A set that holds another met there accepts whatever
-    // that one does, so only what is not a superset needs a look.
-    let mut seen: Vec<Vec<StateSet>> = vec![Vec::new(); narrow.edges.len() * 2];
-    let mut open = vec![(0, false, StateSet::start(wide))];
-    while let Some((state, begun, set)) = open.pop() {
-        let met = &mut seen[state * 2 + usize::from(begun)];
-        budget = budget.checked_sub(set.states.len() + met.len() * set.bits.len() + 1)?;
-        if met.iter().any(|smaller| smaller.is_within(&set)) {
+    let mut reader = Reader {
+        automaton: wide,
+        met: vec![false; wide.edges.len()],
+    };
+    let mut seen = HashSet::new();
+    let mut open = vec![(0, false, reader.close([0]))];
+    while let Some(place) = open.pop() {
+        if !seen.insert(place.clone()) {
             continue;
         }
-        if begun && state == narrow.accepting() && !set.has(wide.accepting()) {
+        let (state, begun, set) = place;
+        if begun && state == narrow.accepting() && !set.contains(&wide.accepting()) {
             return Some(false);
         }
         for &(label, to) in &narrow.edges[state] {
+            budget = budget.checked_sub(set.len() + 1)?;
             if let Label::Empty = label {
                 open.push((to, begun, set.clone()));
             }
             for character in label.samples() {
                 if let Some(begun) = segment_begun(begun, character) {
-                    open.push((to, begun, set.step(wide, character)));
+                    open.push((to, begun, reader.read(&set, character)));
                 }
             }
         }
-        met.push(set);
     }
     Some(true)
 }
 
-/// The states in which an automaton may be, with those that empty edges lead to.
-#[derive(Clone)]
-struct StateSet {
-    bits: Vec<u64>,
-    states: Vec<usize>,
+/// Follows all the ways that an automaton may go at once.
+struct Reader<'a> {
+    automaton: &'a Automaton,
+    /// Scratch space, all false between calls.
+    met: Vec<bool>,
 }
 
-impl StateSet {
-    fn start(automaton: &Automaton) -> Self {
-        let mut set = Self::empty(automaton);
-        set.add(automaton, 0);
-        set
+impl Reader<'_> {
+    /// The states in which the automaton may be after one more character.
+    fn read(&mut self, from: &[usize], character: char) -> Rc<[usize]> {
+        let automaton = self.automaton;
+        let edges = from.iter().flat_map(|&state| &automaton.edges[state]);
+        self.close(
+            edges
+                .filter(|(label, _)| label.reads(character))
+                .map(|&(_, to)| to),
+        )
     }
 
-    fn empty(automaton: &Automaton) -> Self {
-        Self {
-            bits: vec![0; automaton.edges.len().div_ceil(64)],
-            states: Vec::new(),
-        }
-    }
-
-    fn step(&self, automaton: &Automaton, character: char) -> Self {
-        let mut next = Self::empty(automaton);
-        for &state in &self.states {
-            for &(label, to) in &automaton.edges[state] {
-                if label.reads(character) {
-                    next.add(automaton, to);
-                }
+    /// The given states and those that empty edges lead to, in order, without the needless ones.
+    fn close(&mut self, states: impl IntoIterator<Item = usize>) -> Rc<[usize]> {
+        let mut open: Vec<usize> = states.into_iter().collect();
+        let mut all = Vec::with_capacity(open.len());
+        while let Some(state) = open.pop() {
+            if !std::mem::replace(&mut self.met[state], true) {
+                all.push(state);
+                let edges = self.automaton.edges[state].iter();
+                open.extend(
+                    edges
+                        .filter(|(label, _)| matches!(label, Label::Empty))
+                        .map(|&(_, to)| to),
+                );
             }
         }
-        next
-    }
-
-    fn add(&mut self, automaton: &Automaton, state: usize) {
-        let mut open = vec![state];
-        while let Some(state) = open.pop() {
-            if self.has(state) {
+        for &state in &all {
+            self.met[state] = false;
+        }
+        all.sort_unstable();
+        let mut needless = 0..0;
+        let mut kept = Vec::with_capacity(all.len());
+        for &state in all.iter().rev() {
+            if needless.contains(&state) {
                 continue;
             }
-            self.bits[state / 64] |= 1 << (state % 64);
-            self.states.push(state);
-            for &(label, to) in &automaton.edges[state] {
-                if let Label::Empty = label {
-                    open.push(to);
-                }
+            kept.push(state);
+            if let Some(first) = self.automaton.outdoes[state] {
+                needless = first..state;
             }
+        }
+        kept.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(wide: &str, narrow: &str, budget: usize) -> Option<bool> {
+        let automaton = |text| Automaton::new(&Pattern::new(text).unwrap());
+        contains(&automaton(wide), &automaton(narrow), budget)
+    }
+
+    #[test]
+    fn without_question_marks_the_product_of_the_lengths_is_budget_enough() {
+        for (wide, narrow, expected) in [
+            ("*a".repeat(60), "*a".repeat(61), true),
+            ("*a".repeat(61), "*a".repeat(60), false),
+            ("**.a.".repeat(30) + "b", "**.a.".repeat(31) + "b", true),
+            (
+                "*.".repeat(60) + "**",
+                "**".to_owned() + &".a".repeat(60),
+                true,
+            ),
+            (
+                "*.".repeat(61) + "**",
+                "**".to_owned() + &".a".repeat(60),
+                false,
+            ),
+        ] {
+            let found = search(&wide, &narrow, wide.len() * narrow.len());
+            assert_eq!(found, Some(expected), "{wide} {narrow}");
         }
     }
 
-    fn has(&self, state: usize) -> bool {
-        self.bits[state / 64] & 1 << (state % 64) != 0
+    #[test]
+    fn a_search_that_would_take_too_long_is_given_up() {
+        let wide = format!("*a{}b*", "?".repeat(40));
+        let narrow = format!("{}*", "*a?b".repeat(20));
+        assert_eq!(search(&wide, &narrow, 1_000), None);
     }
 
-    fn is_within(&self, other: &Self) -> bool {
-        self.bits
-            .iter()
-            .zip(&other.bits)
-            .all(|(mine, theirs)| mine & !theirs == 0)
+    #[test]
+    fn flat_and_segmented_patterns_compare_too() {
+        let (flat, segmented) = (
+            Pattern::flat("a.*").unwrap(),
+            Pattern::new("a.*.**").unwrap(),
+        );
+        assert_ne!(flat, segmented);
+        assert!(flat.includes(&segmented) && segmented.includes(&flat));
+        assert!(!Pattern::new("a.*").unwrap().includes(&flat));
+        assert!(
+            !Pattern::flat("a?")
+                .unwrap()
+                .overlaps(&Pattern::new("*.*").unwrap())
+        );
     }
 }
