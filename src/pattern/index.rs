@@ -60,6 +60,11 @@ impl<V> Default for Exact<V> {
 }
 
 impl<V> Exact<V> {
+    fn is_single(&self) -> bool {
+        let (one, other) = (&self.segmented, &self.flat);
+        one.is_single() && other.is_empty() || one.is_empty() && other.is_single()
+    }
+
     fn of(&self, syntax: Syntax) -> &Values<V> {
         match syntax {
             Syntax::Segmented => &self.segmented,
@@ -162,12 +167,10 @@ impl<V: Clone> Index<V> {
         let hash = self.hasher.hash_one(topic);
         let exact = self.exact.get(hash, topic)?;
         let removed = exact.of(syntax).get(id, &())?.clone();
-        if let Some(exact) = self.exact.get_mut(hash, topic) {
-            let exact = Arc::make_mut(exact);
-            exact.of_mut(syntax).remove(id, &());
-            if exact.segmented.is_empty() && exact.flat.is_empty() {
-                self.exact.remove(hash, topic);
-            }
+        if exact.is_single() {
+            self.exact.remove(hash, topic);
+        } else if let Some(exact) = self.exact.get_mut(hash, topic) {
+            Arc::make_mut(exact).of_mut(syntax).remove(id, &());
         }
         Some(removed)
     }

@@ -72,6 +72,8 @@ impl<T> Globs<T> {
                 let suffix = |length| rest.get(rest.len().checked_sub(length)?..);
                 suffixes.probe(hasher, suffix, &mut |_, bucket| {
                     bucket.each(&mut |_, glob, value| {
+                        #[cfg(test)]
+                        super::tests::count_visit();
                         if glob.0.matches(text) {
                             found(value);
                         }
