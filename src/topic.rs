@@ -1,6 +1,7 @@
 //! Topics: validated dotted names.
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -240,6 +241,27 @@ impl TryFrom<String> for Topic {
 
     fn try_from(text: String) -> Result<Self, TopicError> {
         Self::new(text)
+    }
+}
+
+impl TryFrom<&String> for Topic {
+    type Error = TopicError;
+
+    fn try_from(text: &String) -> Result<Self, TopicError> {
+        Self::new(text)
+    }
+}
+
+impl From<&Topic> for Topic {
+    fn from(topic: &Topic) -> Self {
+        topic.clone()
+    }
+}
+
+/// A conversion that cannot fail never asks for this.
+impl From<Infallible> for TopicError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -1,8 +1,16 @@
 //! The crate's errors: one small type per operation.
 
+mod any;
+mod emit;
+mod recv;
+mod subscribe;
 mod text;
 mod words;
 
+pub use any::Error;
+pub use emit::{BatchError, EmitError};
+pub use recv::{RecvError, RecvTimeoutError, TryRecvError, WaitError};
+pub use subscribe::{BuildError, SubscribeError};
 pub(crate) use text::Fault;
 pub use text::{PatternError, PatternsError, TextErrorKind, TopicError};
 pub(crate) use words::boundary_before;

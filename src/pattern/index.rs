@@ -23,6 +23,7 @@
 //! set of patterns makes it more than segments times nodes.
 
 mod globs;
+mod ids;
 mod tree;
 mod trie;
 
@@ -31,6 +32,8 @@ mod tests;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
+
+pub(crate) use self::ids::IdMap;
 
 use self::globs::Globs;
 use self::tree::Node;
@@ -108,10 +111,12 @@ impl<V: Clone> Index<V> {
     }
 
     /// How many pairs of pattern and id there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -3,9 +3,7 @@
 mod algebra;
 mod automaton;
 mod canonical;
-// Until the bus stands on it.
-#[cfg_attr(not(test), expect(dead_code))]
-pub(crate) mod index;
+mod index;
 mod into;
 mod matcher;
 mod parse;
@@ -19,6 +17,7 @@ use std::sync::Arc;
 use crate::error::PatternError;
 use crate::topic::{self, Topic};
 
+pub(crate) use index::{IdMap, Index};
 pub use into::IntoPatterns;
 pub(crate) use matcher::Glob;
 
@@ -205,6 +204,21 @@ impl Pattern {
             text: topic.as_str().into(),
             syntax: Syntax::Segmented,
             shape: Shape::Exact,
+        }))
+    }
+
+    /// The pattern that matches every topic: `**`.
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// assert!(Pattern::everything().matches("any.thing"));
+    /// ```
+    #[must_use]
+    pub fn everything() -> Self {
+        Self(Arc::new(Compiled {
+            text: "**".into(),
+            syntax: Syntax::Segmented,
+            shape: Shape::Segments([Segment::DoubleStar].into()),
         }))
     }
 

@@ -1,0 +1,234 @@
+//! Many events at once: all of them, or none.
+
+use std::fmt;
+
+use super::core::Core;
+use super::{Bus, Emitted};
+use crate::draft::EventDraft;
+use crate::error::{BatchError, EmitError};
+use crate::event::{Event, Extras};
+use crate::sync::Arc;
+use crate::topic::Topic;
+
+/// What [`Bus::batch`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Batched<R> {
+    /// What the closure returned.
+    pub result: R,
+    /// The sum over the batch's events.
+    pub emitted: Emitted,
+}
+
+impl<T: Send + Sync + 'static> Bus<T> {
+    /// Collects events while `fill` runs and emits them together, in order, when it returns `Ok`.
+    ///
+    /// An `Err` or a panic of `fill` emits none. All events of a batch see the same subscriptions;
+    /// each takes its slot in the queues as a single emit would, overflow included.
+    ///
+    /// # Errors
+    ///
+    /// The closure's own error, a bad topic in it, or a bus that is closed when it returns: nothing
+    /// was emitted.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("row.*")?;
+    /// let batched = bus.batch(|batch| {
+    ///     batch.emit("row.added", 1)?;
+    ///     batch.emit("row.added", 2)?;
+    ///     assert_eq!(sub.len(), 0);
+    ///     Ok::<_, chanbus::BatchError<u32, chanbus::Error>>("both")
+    /// })?;
+    /// assert_eq!((batched.result, batched.emitted.delivered), ("both", 2));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn batch<R, E>(
+        &self,
+        fill: impl FnOnce(&mut Batch<T>) -> Result<R, BatchError<T, E>>,
+    ) -> Result<Batched<R>, BatchError<T, E>> {
+        let mut batch = self.start_batch();
+        let result = fill(&mut batch)?;
+        let emitted = batch.commit().map_err(BatchError::Emit)?;
+        Ok(Batched { result, emitted })
+    }
+
+    /// Begins a batch that is emitted by [`commit`](Batch::commit), for code that does not fit into
+    /// one closure. Dropping it discards its events.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("row.*")?;
+    /// let mut batch = bus.start_batch();
+    /// batch.emit("row.added", 1)?;
+    /// batch.emit("row.removed", 2)?;
+    /// assert_eq!(batch.len(), 2);
+    /// assert_eq!(batch.commit()?.delivered, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn start_batch(&self) -> Batch<T> {
+        Batch {
+            core: Arc::clone(self.core()),
+            events: Vec::new(),
+        }
+    }
+}
+
+/// Events that will be emitted together, or not at all; made by [`Bus::batch`] and
+/// [`Bus::start_batch`]. It does not keep the bus open.
+#[must_use = "a batch that is dropped emits nothing"]
+pub struct Batch<T: Send + Sync + 'static> {
+    core: Arc<Core<T>>,
+    events: Vec<Event<T>>,
+}
+
+impl<T: Send + Sync + 'static> Batch<T> {
+    /// Adds an event, stamped now.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no topic, or a [chain](crate::Cause) that is too deep; the payload comes back
+    /// and the batch stays as it was.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// assert_eq!(batch.emit("a..b", 7).unwrap_err().into_payload(), 7);
+    /// assert!(batch.is_empty());
+    /// ```
+    pub fn emit(&mut self, topic: impl AsRef<str>, payload: T) -> Result<(), EmitError<T>> {
+        let cause = match self.core.cause() {
+            Ok(cause) => cause,
+            Err(cause) => return Err(self.core.too_deep(cause, payload)),
+        };
+        let topic = match self.topic(topic.as_ref()) {
+            Ok(topic) => topic,
+            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        };
+        let event = self.core.event(&topic, payload, None, Extras::caused(cause));
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Begins an event with a source, metadata or extensions; its `emit` adds it.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// batch.event("a", 1).source("import").emit()?;
+    /// assert_eq!(batch.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn event<'a>(
+        &'a mut self,
+        topic: &'a (impl AsRef<str> + ?Sized),
+        payload: T,
+    ) -> EventDraft<'a, T, &'a mut Batch<T>> {
+        EventDraft::new(self, topic.as_ref(), payload)
+    }
+
+    /// Adds an event that exists, as it is.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Event};
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// batch.push(Event::new("a", 1)?);
+    /// assert_eq!(batch.commit()?.matched, 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn push(&mut self, event: Event<T>) {
+        self.events.push(event);
+    }
+
+    /// How many events it holds.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// assert_eq!(Bus::<u32>::new().start_batch().len(), 0);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether it holds none.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// assert!(Bus::<u32>::new().start_batch().is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Emits all events, in order, to the subscriptions of this moment.
+    ///
+    /// # Errors
+    ///
+    /// A closed bus, or a chain that is too deep: none was emitted, and all come back.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// batch.emit("a", 1)?;
+    /// bus.close();
+    /// assert_eq!(batch.commit().unwrap_err().into_payload().len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn commit(self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
+        match self.core.cause() {
+            Ok(_) => self.core.emit_all(self.events),
+            Err(cause) => Err(self.core.too_deep(cause, self.events)),
+        }
+    }
+
+    fn topic(&self, text: &str) -> Result<Topic, crate::TopicError> {
+        // Runs of one topic share it.
+        match self.events.last() {
+            Some(event) if event.topic().as_str() == text => Ok(event.topic().clone()),
+            _ => Topic::new(text),
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
+    /// Adds it to the batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::emit`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// assert!(batch.event("a..b", 1).emit().is_err());
+    /// ```
+    pub fn emit(self) -> Result<(), EmitError<T>> {
+        let (batch, payload, mut extras) = (self.sink, self.payload, self.extras);
+        match batch.core.cause() {
+            Ok(cause) => extras.cause = extras.cause.or(cause),
+            Err(cause) => return Err(batch.core.too_deep(cause, payload)),
+        }
+        let topic = match batch.topic(self.topic) {
+            Ok(topic) => topic,
+            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        };
+        let event = batch.core.event(&topic, payload, self.nanos, extras.shared());
+        batch.events.push(event);
+        Ok(())
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Batch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("len", &self.len()).finish()
+    }
+}

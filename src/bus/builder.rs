@@ -1,0 +1,205 @@
+//! A bus with other settings than the defaults.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::Bus;
+use super::overflow::Overflow;
+use super::panics::{CaughtPanic, PanicHook};
+use crate::clock::Clock;
+use crate::error::BuildError;
+use crate::pattern::Syntax;
+use crate::sync::Arc;
+
+/// How many events a subscription's queue holds unless told otherwise: 200.
+pub const DEFAULT_CAPACITY: usize = 200;
+/// How many subscriptions a bus takes unless told otherwise: 64.
+pub const DEFAULT_MAX_SUBSCRIBERS: usize = 64;
+/// How many events may lead to one another unless told otherwise: 32.
+pub const DEFAULT_MAX_CHAIN: usize = 32;
+/// For how many topics a bus keeps the way to their subscribers unless told otherwise: 16,384.
+pub const DEFAULT_ROUTE_CACHE: usize = 16_384;
+/// The most events that one queue can be asked to hold: 16,777,216.
+///
+/// A queue's memory is taken when it is made, so a size that no machine has is refused rather than
+/// tried.
+pub const MAX_CAPACITY: usize = 1 << 24;
+
+/// What a bus was built with.
+pub(super) struct Settings {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) capacity: usize,
+    pub(super) max_subscribers: usize,
+    pub(super) overflow: Overflow,
+    pub(super) syntax: Syntax,
+    pub(super) history: usize,
+    pub(super) max_chain: usize,
+    pub(super) route_cache: usize,
+    pub(super) clock: Clock,
+    pub(super) on_panic: Option<PanicHook>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            name: None,
+            capacity: DEFAULT_CAPACITY,
+            max_subscribers: DEFAULT_MAX_SUBSCRIBERS,
+            overflow: Overflow::default(),
+            syntax: Syntax::default(),
+            history: 0,
+            max_chain: DEFAULT_MAX_CHAIN,
+            route_cache: DEFAULT_ROUTE_CACHE,
+            clock: Clock::default(),
+            on_panic: None,
+        }
+    }
+}
+
+/// Builds a [`Bus`] with other settings than the defaults; made by [`Bus::builder`].
+///
+/// | Setting | Default |
+/// |---|---|
+/// | [`capacity`](BusBuilder::capacity) of each queue | [`DEFAULT_CAPACITY`], 200 events |
+/// | [`max_subscribers`](BusBuilder::max_subscribers) | [`DEFAULT_MAX_SUBSCRIBERS`], 64 |
+/// | [`overflow`](BusBuilder::overflow) | [`Overflow::DropNewest`] |
+/// | [`syntax`](BusBuilder::syntax) of patterns given as text | [`Syntax::Segmented`] |
+/// | [`history`](BusBuilder::history) | none |
+/// | [`max_chain`](BusBuilder::max_chain) | [`DEFAULT_MAX_CHAIN`], 32 |
+/// | [`route_cache`](BusBuilder::route_cache) | [`DEFAULT_ROUTE_CACHE`], 16,384 topics |
+/// | [`clock`](BusBuilder::clock) | [`Clock::coarse`] |
+/// | [`on_panic`](BusBuilder::on_panic) | nothing; panics are caught and counted all the same |
+///
+/// ```
+/// use chanbus::{Bus, Overflow, Syntax};
+///
+/// let bus: Bus<String> = Bus::builder()
+///     .name("ui")
+///     .capacity(1_024)
+///     .max_subscribers(256)
+///     .overflow(Overflow::DropOldest)
+///     .syntax(Syntax::Segmented)
+///     .history(100)
+///     .build()?;
+/// assert_eq!(bus.name(), Some("ui"));
+/// # Ok::<(), chanbus::BuildError>(())
+/// ```
+#[must_use = "a builder makes a bus only by `build`"]
+pub struct BusBuilder<T> {
+    settings: Settings,
+    payload: PhantomData<fn(T)>,
+}
+
+impl<T: Send + Sync + 'static> BusBuilder<T> {
+    pub(super) fn new() -> Self {
+        BusBuilder {
+            settings: Settings::default(),
+            payload: PhantomData,
+        }
+    }
+
+    /// A name, for people: it stands in the bus's statistics and its `Debug`.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.name = Some(name.into());
+        self
+    }
+
+    /// How many events each subscription's queue holds, exactly; a subscription can ask for another
+    /// number. Zero, and more than [`MAX_CAPACITY`], are errors of [`build`](BusBuilder::build).
+    pub fn capacity(mut self, events: usize) -> Self {
+        self.settings.capacity = events;
+        self
+    }
+
+    /// How many subscriptions may be open at once. `wait_for` takes one while it waits; taps and
+    /// further handles of one subscription take none. One more is
+    /// [`SubscribeError::LimitReached`](crate::SubscribeError::LimitReached).
+    pub fn max_subscribers(mut self, subscriptions: usize) -> Self {
+        self.settings.max_subscribers = subscriptions;
+        self
+    }
+
+    /// What full queues do; a subscription can ask for another policy.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.settings.overflow = overflow;
+        self
+    }
+
+    /// How patterns that are given as text read. A [`Pattern`](crate::Pattern) keeps its own syntax.
+    pub fn syntax(mut self, syntax: Syntax) -> Self {
+        self.settings.syntax = syntax;
+        self
+    }
+
+    /// How many of the last events to keep for subscriptions that ask for a
+    /// [`replay`](crate::SubscriptionBuilder::replay). With a history every emit makes its event,
+    /// wanted or not, and takes a short lock.
+    pub fn history(mut self, events: usize) -> Self {
+        self.settings.history = events;
+        self
+    }
+
+    /// How many events may lead to one another; an emit at the end of a longer chain is
+    /// [`EmitError::ChainTooDeep`](crate::EmitError::ChainTooDeep). See [`Cause`](crate::Cause).
+    pub fn max_chain(mut self, events: usize) -> Self {
+        self.settings.max_chain = events;
+        self
+    }
+
+    /// For how many topics to keep the way to their subscribers. It bounds memory (P13); topics
+    /// beyond it are looked up at every emit.
+    pub fn route_cache(mut self, topics: usize) -> Self {
+        self.settings.route_cache = topics;
+        self
+    }
+
+    /// Where timestamps come from.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.settings.clock = clock;
+        self
+    }
+
+    /// Is called with every panic that the bus caught in a filter, a tap or a destructor, on the
+    /// thread where it happened. A hook that panics itself is ignored.
+    ///
+    /// Under `panic = "abort"` nothing can be caught, and the process ends at the panic.
+    pub fn on_panic(mut self, hook: impl Fn(&CaughtPanic<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.on_panic = Some(Box::new(hook));
+        self
+    }
+
+    /// The bus.
+    ///
+    /// # Errors
+    ///
+    /// A capacity of zero, or above [`MAX_CAPACITY`].
+    pub fn build(self) -> Result<Bus<T>, BuildError> {
+        check_capacity(self.settings.capacity)?;
+        Ok(Bus::with(self.settings))
+    }
+}
+
+pub(super) fn check_capacity(capacity: usize) -> Result<(), BuildError> {
+    match capacity {
+        0 => Err(BuildError::ZeroCapacity),
+        1..=MAX_CAPACITY => Ok(()),
+        _ => Err(BuildError::CapacityTooLarge { capacity }),
+    }
+}
+
+impl<T> fmt::Debug for BusBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.settings;
+        f.debug_struct("BusBuilder")
+            .field("name", &settings.name)
+            .field("capacity", &settings.capacity)
+            .field("max_subscribers", &settings.max_subscribers)
+            .field("overflow", &settings.overflow)
+            .field("syntax", &settings.syntax)
+            .field("history", &settings.history)
+            .field("max_chain", &settings.max_chain)
+            .field("route_cache", &settings.route_cache)
+            .field("clock", &settings.clock)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,451 @@
+//! What all handles of one bus share, and the ways in: an emit, a registration, an end.
+
+use std::convert::Infallible;
+use std::time::Instant;
+
+use super::builder::Settings;
+use super::deliver::{deliver, deliver_within};
+use super::emitted::Emitted;
+use super::history::History;
+use super::ledger::{Ledger, Striped};
+use super::panics::{PanicHook, PanicPlace, shield};
+use super::registry::{self, Registry, Version};
+use super::routing::{Member, Table, Tap};
+use crate::cause::Cause;
+use crate::error::{EmitError, SubscribeError};
+use crate::event::{Event, Extras};
+use crate::pattern::Pattern;
+use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::topic::Topic;
+
+/// A topic and who listens to it, as publishers keep it.
+pub(super) type Resolved<T> = registry::Resolved<Table<T>>;
+
+/// What an emit may say beyond topic and payload.
+#[derive(Default)]
+pub(super) struct Details {
+    pub(super) extras: Extras,
+    pub(super) nanos: Option<u64>,
+    /// Wait for room until then.
+    pub(super) patience: Option<Instant>,
+}
+
+pub(super) struct Core<T> {
+    pub(super) settings: Settings,
+    pub(super) registry: Registry<Table<T>, Ledger<T>>,
+    pub(super) history: Option<History<T>>,
+    /// Emits without a publisher; publishers count for themselves.
+    pub(super) unbound: Striped,
+    next_id: AtomicU64,
+}
+
+impl<T> Core<T> {
+    pub(super) fn new(settings: Settings) -> Self {
+        Core {
+            registry: Registry::new(Table::new(), Ledger::new(), settings.route_cache),
+            history: History::new(settings.history),
+            unbound: Striped::new(),
+            next_id: AtomicU64::new(0),
+            settings,
+        }
+    }
+
+    pub(super) fn on_panic(&self) -> Option<&PanicHook> {
+        self.settings.on_panic.as_ref()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.registry.load().content.closed
+    }
+
+    pub(super) fn next_id(&self) -> u64 {
+        // Relaxed: only distinctness counts.
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    // ---- emitting ----
+
+    /// Emits without extras: the plain way, and the fast one.
+    pub(super) fn emit(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
+        let cause = match self.cause() {
+            Ok(cause) => cause,
+            Err(cause) => return Err(self.too_deep(cause, payload)),
+        };
+        let version = self.registry.load();
+        if version.content.closed {
+            return Err(EmitError::Closed(payload));
+        }
+        let resolved = match self.registry.route(&version, topic) {
+            Ok(resolved) => resolved,
+            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        };
+        let emitted = match &self.history {
+            None => self.send(&resolved, payload, Extras::caused(cause)),
+            Some(history) => {
+                let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
+                self.record_and_send(history, event, None)
+                    .map_err(|error| error.map(payload_of))?
+            }
+        };
+        self.unbound.add(1);
+        Ok(emitted)
+    }
+
+    /// Emits with whatever was asked for.
+    pub(super) fn emit_with(
+        &self,
+        topic: &str,
+        payload: T,
+        details: Details,
+    ) -> Result<Emitted, EmitError<T>> {
+        let mut extras = details.extras;
+        match self.cause() {
+            Ok(cause) => extras.cause = extras.cause.or(cause),
+            Err(cause) => return Err(self.too_deep(cause, payload)),
+        }
+        // The cached topic, if there is one, spares an allocation.
+        let topic = match self.registry.route(&self.registry.load(), topic) {
+            Ok(resolved) => resolved.topic.clone(),
+            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        };
+        let event = self.event(&topic, payload, details.nanos, extras.shared());
+        let emitted = self
+            .send_event(event, details.patience)
+            .map_err(|error| error.map(payload_of))?;
+        self.unbound.add(1);
+        Ok(emitted)
+    }
+
+    /// Emits an event that exists.
+    pub(super) fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
+        if let Err(cause) = self.cause() {
+            return Err(self.too_deep(cause, event));
+        }
+        let emitted = self.send_event(event, None)?;
+        self.unbound.add(1);
+        Ok(emitted)
+    }
+
+    /// Emits to every subscription, whatever its patterns.
+    pub(super) fn broadcast(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
+        let cause = match self.cause() {
+            Ok(cause) => cause,
+            Err(cause) => return Err(self.too_deep(cause, payload)),
+        };
+        let topic = match Topic::new(topic) {
+            Ok(topic) => topic,
+            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        };
+        let event = self.event(&topic, payload, None, Extras::caused(cause));
+        let version = match self.enter(&event) {
+            Some(version) => version,
+            None => return Err(EmitError::Closed(payload_of(event))),
+        };
+        let route = version.content.route_to_all(&topic);
+        let emitted = deliver(&route, event, self.on_panic());
+        self.unbound.add(1);
+        Ok(emitted)
+    }
+
+    /// Emits many events under one snapshot: all, or none on a closed bus.
+    pub(super) fn emit_all(
+        &self,
+        events: Vec<Event<T>>,
+    ) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
+        let mut count = 0;
+        let mut sum = Emitted::default();
+        let version = self.registry.load();
+        if version.content.closed {
+            return Err(EmitError::Closed(events));
+        }
+        for event in events {
+            sum += match &self.history {
+                None => self.send_by(&version, event, None),
+                // In a history the others must see it in the same order.
+                Some(history) => {
+                    let (version, oldest) = history.append(&event, || {
+                        let version = Arc::clone(&self.registry.load());
+                        (version, true)
+                    });
+                    self.discard(oldest);
+                    self.send_by(&version, event, None)
+                }
+            };
+            count += 1;
+        }
+        self.unbound.add(count);
+        Ok(sum)
+    }
+
+    /// Delivers by a route that was resolved; nothing is made if nobody would see it.
+    pub(super) fn send(
+        &self,
+        resolved: &Resolved<T>,
+        payload: T,
+        extras: Option<Arc<Extras>>,
+    ) -> Emitted {
+        if resolved.route.is_empty() {
+            self.discard(payload);
+            return Emitted::default();
+        }
+        let event = self.event(&resolved.topic, payload, None, extras);
+        deliver(&resolved.route, event, self.on_panic())
+    }
+
+    /// Delivers many by one route.
+    pub(super) fn send_many(
+        &self,
+        resolved: &Resolved<T>,
+        events: impl Iterator<Item = Event<T>>,
+    ) -> Emitted {
+        let deliver_one = |event| {
+            if resolved.route.is_empty() {
+                self.discard(event);
+                return Emitted::default();
+            }
+            deliver(&resolved.route, event, self.on_panic())
+        };
+        events.map(deliver_one).sum()
+    }
+
+    pub(super) fn event(
+        &self,
+        topic: &Topic,
+        payload: T,
+        nanos: Option<u64>,
+        extras: Option<Arc<Extras>>,
+    ) -> Event<T> {
+        let nanos = nanos.unwrap_or_else(|| self.settings.clock.now_nanos());
+        Event::assemble(topic.clone(), payload, nanos, extras)
+    }
+
+    fn send_event(
+        &self,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
+        if let Some(history) = &self.history {
+            return self.record_and_send(history, event, patience);
+        }
+        let version = self.registry.load();
+        if version.content.closed {
+            return Err(EmitError::Closed(event));
+        }
+        Ok(self.send_by(&version, event, patience))
+    }
+
+    /// Appends the event to the history and delivers it by the snapshot of that moment.
+    pub(super) fn record_and_send(
+        &self,
+        history: &History<T>,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
+        let (version, oldest) = history.append(&event, || {
+            let version = Arc::clone(&self.registry.load());
+            let open = !version.content.closed;
+            (version, open)
+        });
+        self.discard(oldest);
+        if version.content.closed {
+            return Err(EmitError::Closed(event));
+        }
+        Ok(self.send_by(&version, event, patience))
+    }
+
+    /// The snapshot to deliver an event by, in the history if there is one; `None` if closed.
+    fn enter(&self, event: &Event<T>) -> Option<Arc<Version<Table<T>>>> {
+        let load = || {
+            let version = Arc::clone(&self.registry.load());
+            let open = !version.content.closed;
+            (version, open)
+        };
+        let (version, oldest) = match &self.history {
+            None => (load().0, None),
+            Some(history) => history.append(event, load),
+        };
+        self.discard(oldest);
+        (!version.content.closed).then_some(version)
+    }
+
+    fn send_by(
+        &self,
+        version: &Version<Table<T>>,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Emitted {
+        match self.registry.route(version, event.topic()) {
+            Ok(resolved) if resolved.route.is_empty() => {
+                self.discard(event);
+                Emitted::default()
+            }
+            Ok(resolved) => match patience {
+                None => deliver(&resolved.route, event, self.on_panic()),
+                Some(deadline) => {
+                    // Asleep, it must not keep a whole snapshot alive.
+                    let resolved = resolved.into_shared();
+                    deliver_within(&resolved.route, event, self.on_panic(), deadline)
+                }
+            },
+            // An event's topic was checked when the event was made.
+            Err(_) => Emitted::default(),
+        }
+    }
+
+    /// The thread's current cause, or, if it is too deep for this bus, that as an error.
+    pub(super) fn cause(&self) -> Result<Option<Cause>, Cause> {
+        match Cause::current() {
+            Some(cause) if cause.depth() > self.settings.max_chain => Err(cause),
+            cause => Ok(cause),
+        }
+    }
+
+    #[cold]
+    pub(super) fn too_deep<P>(&self, cause: Cause, payload: P) -> EmitError<P> {
+        EmitError::ChainTooDeep {
+            cause,
+            limit: self.settings.max_chain,
+            payload,
+        }
+    }
+
+    /// Drops the user's value where a panicking destructor does no harm.
+    pub(super) fn discard<V>(&self, value: V) {
+        shield(self.on_panic(), PanicPlace::Destructor, None, None, || {
+            drop(value);
+        });
+    }
+
+    // ---- registering ----
+
+    /// Lists a member, in the same moment as `publish` runs around the storing.
+    pub(super) fn add_member(
+        &self,
+        patterns: &Arc<[Pattern]>,
+        member: impl FnOnce(u64) -> Member<T>,
+        publish: impl FnOnce(&mut dyn FnMut()),
+    ) -> Result<Arc<Member<T>>, SubscribeError> {
+        let limit = self.settings.max_subscribers;
+        self.registry.update_with(
+            |table, ledger| {
+                check_room(table, limit)?;
+                let member = Arc::new(member(ledger.epoch()));
+                table.add_member(&member, Arc::clone(patterns));
+                Ok(member)
+            },
+            publish,
+        )
+    }
+
+    /// Takes a member off the list, which frees its slot; `false` if it was not listed.
+    pub(super) fn remove_member(&self, member: &Arc<Member<T>>) -> bool {
+        let removed = self.registry.update(|table, ledger| {
+            let seat = table.remove_member(member.id).ok_or(())?;
+            ledger.leave(member);
+            Ok::<_, ()>(seat)
+        });
+        removed.is_ok()
+    }
+
+    pub(super) fn set_patterns(
+        &self,
+        member: &Arc<Member<T>>,
+        patterns: Arc<[Pattern]>,
+    ) -> Result<(), SubscribeError> {
+        self.registry.update(|table, _| {
+            if table.remove_member(member.id).is_none() {
+                return Err(SubscribeError::Ended);
+            }
+            table.add_member(member, patterns);
+            Ok(())
+        })
+    }
+
+    pub(super) fn add_tap(&self, tap: &Arc<Tap<T>>, patterns: Arc<[Pattern]>) -> Result<(), SubscribeError> {
+        self.registry.update(|table, _| {
+            if table.closed {
+                return Err(SubscribeError::Closed);
+            }
+            table.add_tap(tap, patterns);
+            Ok(())
+        })
+    }
+
+    pub(super) fn remove_tap(&self, tap: &Tap<T>) {
+        // An error says that it was not listed any more.
+        let _ = self
+            .registry
+            .update(|table, _| table.remove_tap(tap.id).ok_or(()));
+        // What it captured goes now, or when the emit that is inside it leaves.
+        self.discard(tap.hook.clear());
+    }
+
+    // ---- ending ----
+
+    /// Closes the bus: no emit, no subscription, no tap any more; what is queued stays to be read.
+    pub(super) fn close(&self) -> bool {
+        let ended = self.registry.update(|table, ledger| {
+            if table.closed {
+                return Err(());
+            }
+            for seat in table.members() {
+                ledger.leave(&seat.listener);
+            }
+            Ok(std::mem::replace(table, Table::ended()))
+        });
+        let Ok(table) = ended else {
+            return false;
+        };
+        for seat in table.members() {
+            seat.listener.mailbox.close();
+        }
+        for seat in table.taps() {
+            self.discard(seat.listener.hook.clear());
+        }
+        if let Some(history) = &self.history {
+            for event in history.take() {
+                self.discard(event);
+            }
+        }
+        true
+    }
+
+    /// Closes all subscriptions, empties the history and zeroes the counters.
+    pub(super) fn reset(&self) {
+        let before = self.registry.update(|table, ledger| {
+            ledger.reset(self.unbound.sum());
+            let without = table.without_members();
+            let closed = table.closed;
+            let before = std::mem::replace(table, without);
+            table.closed = closed;
+            Ok::<_, Infallible>(before)
+        });
+        let Ok(table) = before;
+        for seat in table.members() {
+            seat.listener.mailbox.close();
+        }
+        if let Some(history) = &self.history {
+            for event in history.take() {
+                self.discard(event);
+            }
+        }
+    }
+}
+
+fn check_room<T>(table: &Table<T>, limit: usize) -> Result<(), SubscribeError> {
+    if table.closed {
+        Err(SubscribeError::Closed)
+    } else if table.member_count() >= limit {
+        Err(SubscribeError::LimitReached { limit })
+    } else {
+        Ok(())
+    }
+}
+
+/// The payload of an event that nobody has seen.
+pub(super) fn payload_of<T>(event: Event<T>) -> T {
+    match event.try_into_payload() {
+        Ok(payload) => payload,
+        Err(_) => unreachable!("an event that was never delivered has one handle"),
+    }
+}

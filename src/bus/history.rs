@@ -1,0 +1,63 @@
+//! The last events of a bus, for subscriptions that begin with a replay.
+//!
+//! An emit takes a short lock to append its event and to read the snapshot; a subscription that
+//! replays takes it to copy the handles and to publish the snapshot it is in. So each event is
+//! either among the copied ones, or its emit sees the new subscription, and never both. Patterns,
+//! filters, pushes and destructors stay outside. A bus without history has no lock at all.
+
+use std::collections::VecDeque;
+
+use crate::event::Event;
+use crate::sync::Mutex;
+
+pub(super) struct History<T> {
+    capacity: usize,
+    ring: Mutex<VecDeque<Event<T>>>,
+}
+
+impl<T> History<T> {
+    /// A history of the last `capacity` events; none at all for zero.
+    pub(super) fn new(capacity: usize) -> Option<Self> {
+        (capacity > 0).then(|| History {
+            capacity,
+            ring: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// Reads the snapshot by `snapshot` and, if that says so, appends the event in the same moment.
+    ///
+    /// What it pushes out comes back, to be dropped outside of the lock.
+    pub(super) fn append<S>(
+        &self,
+        event: &Event<T>,
+        snapshot: impl FnOnce() -> (S, bool),
+    ) -> (S, Option<Event<T>>) {
+        let mut ring = self.ring.lock();
+        let (snapshot, append) = snapshot();
+        if !append {
+            return (snapshot, None);
+        }
+        let oldest = (ring.len() >= self.capacity)
+            .then(|| ring.pop_front())
+            .flatten();
+        ring.push_back(event.clone());
+        (snapshot, oldest)
+    }
+
+    /// Copies the events, oldest first, and runs `publish` in the same moment.
+    pub(super) fn copy_and(&self, publish: impl FnOnce()) -> Vec<Event<T>> {
+        let ring = self.ring.lock();
+        let copies = ring.iter().cloned().collect();
+        publish();
+        copies
+    }
+
+    /// Empties it; the events come back, to be dropped outside of the lock.
+    pub(super) fn take(&self) -> VecDeque<Event<T>> {
+        std::mem::take(&mut *self.ring.lock())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ring.lock().len()
+    }
+}

@@ -1,0 +1,175 @@
+//! Who has left a bus, and what they had counted: what only writers and `stats` touch.
+
+use std::collections::HashMap;
+use std::sync::Weak;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::routing::Member;
+use super::subscriber::Losses;
+use crate::sync::{Arc, AtomicU64, Padded};
+
+/// One publisher's count of its emits; written by it alone.
+pub(super) type EmitCount = Arc<Padded<AtomicU64>>;
+
+/// Sums over subscriptions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) received: u64,
+    pub(super) dropped: u64,
+    pub(super) filtered: u64,
+    pub(super) conflated: u64,
+    pub(super) filter_panics: u64,
+}
+
+impl Counts {
+    pub(super) fn add_losses(&mut self, losses: &Losses) {
+        self.dropped += losses.dropped.load(Relaxed);
+        self.filtered += losses.filtered.load(Relaxed);
+        self.conflated += losses.conflated.load(Relaxed);
+        self.filter_panics += losses.filter_panics.load(Relaxed);
+    }
+
+    pub(super) fn add_member<T>(&mut self, member: &Member<T>) {
+        self.received += member.mailbox.received();
+        self.add_losses(member.mailbox.losses());
+    }
+}
+
+/// What is kept under the writer's lock.
+pub(super) struct Ledger<T> {
+    /// The life of the bus since the last reset.
+    epoch: u64,
+    /// What subscriptions counted that are gone for good.
+    base: Counts,
+    /// Closed, no longer listed, and still held by their users.
+    leaving: HashMap<u64, Weak<Member<T>>>,
+    /// Of those that are gone: a late publisher may still count a loss there. Folded into `base`
+    /// once nobody else holds them.
+    losses: Vec<Arc<Losses>>,
+    publishers: Vec<EmitCount>,
+    /// What dropped publishers emitted.
+    emitted: u64,
+    /// All that had been emitted at the last reset.
+    emitted_before: u64,
+}
+
+impl<T> Ledger<T> {
+    pub(super) fn new() -> Self {
+        Ledger {
+            epoch: 0,
+            base: Counts::default(),
+            leaving: HashMap::new(),
+            losses: Vec::new(),
+            publishers: Vec::new(),
+            emitted: 0,
+            emitted_before: 0,
+        }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// A subscription is no longer listed, though its user may still read from it.
+    pub(super) fn leave(&mut self, member: &Arc<Member<T>>) {
+        if member.epoch == self.epoch {
+            self.leaving.insert(member.id, Arc::downgrade(member));
+        }
+    }
+
+    /// A subscription is gone: its last handle was dropped and its queue emptied.
+    pub(super) fn settle(&mut self, member: &Member<T>) {
+        if self.leaving.remove(&member.id).is_some() {
+            self.base.received += member.mailbox.received();
+            self.losses.push(Arc::clone(member.mailbox.losses()));
+        }
+        self.fold();
+    }
+
+    fn fold(&mut self) {
+        let base = &mut self.base;
+        self.losses.retain_mut(|losses| {
+            // `get_mut` proves that no publisher can count there any more, and orders what it did.
+            let last = Arc::get_mut(losses);
+            if let Some(losses) = &last {
+                base.add_losses(losses);
+            }
+            last.is_none()
+        });
+    }
+
+    /// What the subscriptions counted that are no longer listed.
+    pub(super) fn departed(&mut self) -> Counts {
+        self.fold();
+        let mut counts = self.base;
+        for losses in &self.losses {
+            counts.add_losses(losses);
+        }
+        for member in self.leaving.values().filter_map(Weak::upgrade) {
+            counts.add_member(&member);
+        }
+        counts
+    }
+
+    pub(super) fn add_publisher(&mut self) -> EmitCount {
+        let count = EmitCount::default();
+        self.publishers.push(Arc::clone(&count));
+        count
+    }
+
+    pub(super) fn remove_publisher(&mut self, count: &EmitCount) {
+        if let Some(at) = self.publishers.iter().position(|it| Arc::ptr_eq(it, count)) {
+            self.publishers.swap_remove(at);
+            self.emitted += count.load(Relaxed);
+        }
+    }
+
+    pub(super) fn publisher_count(&self) -> usize {
+        self.publishers.len()
+    }
+
+    /// All emits since the last reset; `unbound` are those without a publisher.
+    pub(super) fn emitted(&self, unbound: u64) -> u64 {
+        self.emitted_ever(unbound) - self.emitted_before
+    }
+
+    fn emitted_ever(&self, unbound: u64) -> u64 {
+        let bound: u64 = self.publishers.iter().map(|count| count.load(Relaxed)).sum();
+        self.emitted + bound + unbound
+    }
+
+    /// Begins anew: nothing that happened before counts.
+    pub(super) fn reset(&mut self, unbound: u64) {
+        self.epoch += 1;
+        self.base = Counts::default();
+        self.leaving.clear();
+        self.losses.clear();
+        self.emitted_before = self.emitted_ever(unbound);
+    }
+}
+
+/// A count that many threads add to without getting into each other's way.
+pub(super) struct Striped([Padded<AtomicU64>; STRIPES]);
+
+const STRIPES: usize = 8;
+
+impl Striped {
+    pub(super) fn new() -> Self {
+        Striped(std::array::from_fn(|_| Padded::default()))
+    }
+
+    pub(super) fn add(&self, count: u64) {
+        use crate::sync::AtomicUsize;
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static STRIPE: usize = NEXT.fetch_add(1, Relaxed) % STRIPES;
+        }
+        // Relaxed: a statistic. A thread that is being torn down uses the first stripe.
+        let stripe = STRIPE.try_with(|stripe| *stripe).unwrap_or(0);
+        self.0[stripe].fetch_add(count, Relaxed);
+    }
+
+    pub(super) fn sum(&self) -> u64 {
+        self.0.iter().map(|stripe| stripe.load(Relaxed)).sum()
+    }
+}

@@ -1,0 +1,553 @@
+//! The bus: the emitting side's handle, and the rooms below it.
+
+mod batch;
+mod builder;
+mod conflate;
+mod core;
+mod deliver;
+mod emitted;
+#[cfg(feature = "json")]
+mod fields;
+mod gaps;
+mod global;
+mod history;
+mod iter;
+mod ledger;
+mod overflow;
+mod panics;
+mod publisher;
+mod registry;
+mod routing;
+mod stats;
+mod subscribe;
+mod subscriber;
+mod subscription;
+mod tap;
+mod wait;
+
+use std::fmt;
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+pub use batch::{Batch, Batched};
+pub use builder::{
+    BusBuilder, DEFAULT_CAPACITY, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE,
+    MAX_CAPACITY,
+};
+pub use emitted::Emitted;
+#[cfg(feature = "json")]
+pub use fields::Fields;
+pub use global::{global, global_or_default, set_global, take_global};
+pub use iter::{Beat, DEFAULT_HEARTBEAT, Heartbeats, IntoIter, Iter, TryIter};
+pub use overflow::Overflow;
+pub use panics::{CaughtPanic, PanicPlace};
+pub use publisher::Publisher;
+pub use stats::{BusStats, SubscriptionStats};
+pub use subscribe::SubscriptionBuilder;
+pub use subscription::{Closer, Subscription};
+pub use tap::TapGuard;
+
+use self::builder::Settings;
+use self::core::{Core, Details};
+use crate::draft::EventDraft;
+use crate::error::{EmitError, SubscribeError, TopicError};
+use crate::event::Event;
+use crate::pattern::IntoPatterns;
+use crate::sync::Arc;
+
+/// The hub: any thread emits, every interested subscriber has its own bounded queue.
+///
+/// A handle; clones share one bus, and the bus closes when the last of them is dropped, whatever
+/// publishers and subscriptions there are. Use a [`WeakBus`] where a handle must not keep it open,
+/// above all in callbacks that the bus itself holds.
+///
+/// ```
+/// use chanbus::Bus;
+///
+/// let bus = Bus::new();
+/// let sub = bus.subscribe("scan.*")?;
+///
+/// bus.emit("scan.started", "/home")?;
+/// bus.emit("ui.click", "not for us")?;
+/// drop(bus);
+///
+/// let topics: Vec<String> = sub.iter().map(|event| event.topic().to_string()).collect();
+/// assert_eq!(topics, ["scan.started"]);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+///
+/// # What an emit does
+///
+/// It waits for no consumer, for no change of the list of subscriptions, and for no lock that is
+/// held while anybody's code runs. Step by step:
+///
+/// | Step | Cost |
+/// |---|---|
+/// | read the snapshot of subscriptions | a lock-free load; a [`Publisher`] compares one number instead |
+/// | look the topic's route up | one hash look-up; a topic not seen since the last change is checked, matched and, if there is room, remembered |
+/// | make the event | one allocation and a clock read, if anybody listens; one more for a source, metadata, extensions or a cause |
+/// | ask filters | on this thread, panics caught |
+/// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
+/// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far |
+/// | run taps, drop what was pushed out | on this thread, panics caught |
+///
+/// With a [`history`](BusBuilder::history) it also takes a short lock to append the event.
+///
+/// The queues are crossbeam's bounded ones. A push claims a slot by one compare-and-swap and then
+/// stamps it; a peer that meets a slot which is claimed and not yet stamped (its owner was
+/// interrupted between two instructions) spins and then yields until it is. That is the one moment
+/// in which an emit depends on another thread's progress.
+///
+/// # Emits from inside
+///
+/// Filters, taps, panic hooks and destructors may call anything on the bus. An event that a filter
+/// emits is in every queue before the event that was being filtered; one that a tap or a destructor
+/// emits is in every queue after it. Emits that lead to emits carry a [`Cause`](crate::Cause), and a
+/// circle of them ends with [`EmitError::ChainTooDeep`].
+pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
+
+/// What keeps a bus open.
+struct Open<T: Send + Sync + 'static> {
+    core: Arc<Core<T>>,
+}
+
+impl<T: Send + Sync + 'static> Drop for Open<T> {
+    fn drop(&mut self) {
+        self.core.close();
+    }
+}
+
+impl<T: Send + Sync + 'static> Bus<T> {
+    /// A bus with the default settings: see [`BusBuilder`].
+    ///
+    /// ```
+    /// let bus: chanbus::Bus<u32> = chanbus::Bus::new();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// Begins a bus with other settings.
+    ///
+    /// ```
+    /// let bus: chanbus::Bus<u32> = chanbus::Bus::builder().capacity(8).build()?;
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
+    pub fn builder() -> BusBuilder<T> {
+        BusBuilder::new()
+    }
+
+    fn with(settings: Settings) -> Self {
+        Bus(Arc::new(Open {
+            core: Arc::new(Core::new(settings)),
+        }))
+    }
+
+    fn core(&self) -> &Arc<Core<T>> {
+        &self.0.core
+    }
+
+    /// Emits an event to everybody who listens to its topic. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no topic, a closed bus, or a [chain](crate::Cause) that is too deep; the
+    /// payload comes back. That nobody listens, or that queues are full, is no error: see
+    /// [`Emitted`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("greeting")?;
+    /// let emitted = bus.emit("greeting", "hello")?;
+    /// assert_eq!(emitted.delivered, 1);
+    /// assert_eq!(*sub.recv()?.payload(), "hello");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit(&self, topic: impl AsRef<str>, payload: T) -> Result<Emitted, EmitError<T>> {
+        self.core().emit(topic.as_ref(), payload)
+    }
+
+    /// Begins an event with a source, metadata or extensions; its `emit` ends it.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("custom.alert")?;
+    /// bus.event("custom.alert", 7).source("custom").metadata("trace", "a1").emit()?;
+    /// assert_eq!(sub.recv()?.source(), Some("custom"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn event<'a>(
+        &'a self,
+        topic: &'a (impl AsRef<str> + ?Sized),
+        payload: T,
+    ) -> EventDraft<'a, T, &'a Bus<T>> {
+        EventDraft::new(self, topic.as_ref(), payload)
+    }
+
+    /// Emits an event that exists, as it is: topic, timestamp, source, metadata and cause stay.
+    ///
+    /// For events that come from another bus, from a recording, or that were made by
+    /// [`Event::new`]. No payload is copied: subscribers get handles of this very event.
+    ///
+    /// # Errors
+    ///
+    /// A closed bus, or a chain that is too deep; the event comes back.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Event};
+    /// let (near, far) = (Bus::new(), Bus::new());
+    /// let sub = far.subscribe_all()?;
+    /// let sub_near = near.subscribe_all()?;
+    /// near.emit("a", 1)?;
+    /// far.emit_event(sub_near.recv()?)?;
+    /// assert_eq!(sub.recv()?.topic(), "a");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
+        self.core().emit_event(event)
+    }
+
+    /// Emits, and waits up to `timeout` for room in the queues that have none: the explicit other.
+    ///
+    /// Those with room have the event at once. Those that are still full when the time is over drop
+    /// it, counted, as [`emit`](Bus::emit) would have. Queues that drop their oldest or keep the
+    /// latest act as their policy says where that makes room; under [`Overflow::Latest`] a new topic
+    /// waits for room like others. A subscription that closes meanwhile ends the wait for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Bus::emit).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let rows = bus.subscription("import.row").capacity(1).subscribe()?;
+    /// let reader = std::thread::spawn(move || rows.iter().count());
+    /// for row in 0..100 {
+    ///     let emitted = bus.emit_within("import.row", row, Duration::from_secs(10))?;
+    ///     assert_eq!(emitted.dropped, 0);
+    /// }
+    /// drop(bus);
+    /// assert_eq!(reader.join().unwrap(), 100);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit_within(
+        &self,
+        topic: impl AsRef<str>,
+        payload: T,
+        timeout: Duration,
+    ) -> Result<Emitted, EmitError<T>> {
+        let details = Details {
+            patience: Some(deadline_after(timeout)),
+            ..Details::default()
+        };
+        self.core().emit_with(topic.as_ref(), payload, details)
+    }
+
+    /// Emits to every subscription, whatever its patterns; filters still apply. Taps hear it if
+    /// their patterns match.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Bus::emit).
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let (a, b) = (bus.subscribe("a")?, bus.subscribe("b")?);
+    /// assert_eq!(bus.broadcast("shutdown", ())?.delivered, 2);
+    /// assert_eq!(a.recv()?.topic(), "shutdown");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn broadcast(&self, topic: impl AsRef<str>, payload: T) -> Result<Emitted, EmitError<T>> {
+        self.core().broadcast(topic.as_ref(), payload)
+    }
+
+    /// A handle bound to one topic: the fast way to emit.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no topic.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("scan.progress")?;
+    /// let progress = bus.publisher("scan.progress")?;
+    /// progress.emit(42)?;
+    /// assert_eq!(*sub.recv()?.payload(), 42);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn publisher(&self, topic: impl AsRef<str>) -> Result<Publisher<T>, TopicError> {
+        Publisher::new(self.core(), topic.as_ref())
+    }
+
+    /// Subscribes with the bus's settings. Dropping the subscription unsubscribes.
+    ///
+    /// Takes a pattern as text or as [`Pattern`](crate::Pattern), or an array, slice or `Vec` of one
+    /// of them; an event that several of them match comes once. In the default syntax `"*"` is one
+    /// segment: for everything use `"**"` or [`subscribe_all`](Bus::subscribe_all).
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, an empty list, a bus with as many subscriptions as it may have, or
+    /// a closed one.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let one = bus.subscribe("scan.*")?;
+    /// let several = bus.subscribe(["scan.**", "ui.click"])?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn subscribe(&self, patterns: impl IntoPatterns) -> Result<Subscription<T>, SubscribeError> {
+        self.subscription(patterns).subscribe()
+    }
+
+    /// Subscribes to every topic.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Bus::subscribe), patterns aside.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let all = bus.subscribe_all()?;
+    /// bus.emit("any.thing", 1)?;
+    /// assert_eq!(all.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn subscribe_all(&self) -> Result<Subscription<T>, SubscribeError> {
+        self.subscribe(crate::Pattern::everything())
+    }
+
+    /// Begins a subscription with options of its own.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Overflow};
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus
+    ///     .subscription(["scan.**", "ui.click"])
+    ///     .name("panel")
+    ///     .capacity(32)
+    ///     .overflow(Overflow::Latest)
+    ///     .filter(|event| *event.payload() > 10)
+    ///     .subscribe()?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn subscription(&self, patterns: impl IntoPatterns) -> SubscriptionBuilder<'_, T> {
+        SubscriptionBuilder::new(self, patterns.into_patterns(self.core().settings.syntax))
+    }
+
+    /// The name it was given.
+    ///
+    /// ```
+    /// let bus: chanbus::Bus<u32> = chanbus::Bus::builder().name("ui").build()?;
+    /// assert_eq!(bus.name(), Some("ui"));
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.core().settings.name.as_deref()
+    }
+
+    /// Closes the bus for good. Returns `false` if it was closed before.
+    ///
+    /// From now on emits and subscriptions are errors, and taps are let go of. Every subscription
+    /// keeps what is queued: its iteration yields that, and then ends.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe_all()?;
+    /// bus.emit("a", 1)?;
+    /// assert!(bus.close());
+    /// assert!(bus.emit("a", 2).unwrap_err().is_closed());
+    /// assert_eq!(sub.iter().count(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn close(&self) -> bool {
+        self.core().close()
+    }
+
+    /// Whether it was closed.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert!(!bus.is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core().is_closed()
+    }
+
+    /// Closes all subscriptions, empties the history and zeroes the counters. The bus stays open,
+    /// or closed, as it was; publishers and taps stay.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe_all()?;
+    /// bus.emit("a", 1)?;
+    /// bus.reset();
+    /// assert!(sub.is_closed());
+    /// assert_eq!(bus.stats().emitted, 0);
+    /// assert_eq!(bus.subscriber_count(), 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn reset(&self) {
+        self.core().reset();
+    }
+
+    /// How many subscriptions are open.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// assert_eq!(bus.subscriber_count(), 1);
+    /// drop(sub);
+    /// assert_eq!(bus.subscriber_count(), 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn subscriber_count(&self) -> usize {
+        self.core().registry.load().content.member_count()
+    }
+
+    /// A handle that does not keep the bus open.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let weak = bus.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(bus);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> WeakBus<T> {
+        WeakBus(Arc::downgrade(&self.0))
+    }
+
+    /// Whether both are handles of one bus.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert!(bus.same_bus(&bus.clone()));
+    /// assert!(!bus.same_bus(&Bus::new()));
+    /// ```
+    #[must_use]
+    pub fn same_bus(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T: Send + Sync + 'static> EventDraft<'_, T, &Bus<T>> {
+    /// Emits it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::emit`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// assert_eq!(bus.event("a", 1).source("test").emit()?.matched, 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit(self) -> Result<Emitted, EmitError<T>> {
+        let details = Details {
+            extras: self.extras,
+            nanos: self.nanos,
+            patience: None,
+        };
+        self.sink.core().emit_with(self.topic, self.payload, details)
+    }
+}
+
+/// The moment `timeout` from now; far away for one that no clock can hold.
+fn deadline_after(timeout: Duration) -> Instant {
+    /// A deadline that no program lives to see, and that every platform's clock can hold.
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + FAR)
+}
+
+impl<T: Send + Sync + 'static> Clone for Bus<T> {
+    fn clone(&self) -> Self {
+        Bus(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Send + Sync + 'static> Default for Bus<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Bus<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.core().registry.load();
+        f.debug_struct("Bus")
+            .field("name", &self.name())
+            .field("closed", &version.content.closed)
+            .field("subscribers", &version.content.member_count())
+            .field("taps", &version.content.tap_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle that does not keep its bus open; made by [`Bus::downgrade`].
+///
+/// ```
+/// use chanbus::Bus;
+///
+/// let bus = Bus::new();
+/// let weak = bus.downgrade();
+/// // A callback that the bus itself holds would keep it open for ever by a `Bus`.
+/// let echo = bus.tap("ping", move |_| {
+///     if let Some(bus) = weak.upgrade() {
+///         let _ = bus.emit("pong", ());
+///     }
+/// })?;
+/// let sub = bus.subscribe("pong")?;
+/// bus.emit("ping", ())?;
+/// assert_eq!(sub.recv()?.topic(), "pong");
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct WeakBus<T: Send + Sync + 'static>(Weak<Open<T>>);
+
+impl<T: Send + Sync + 'static> WeakBus<T> {
+    /// The bus, unless its last handle is gone.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert!(bus.downgrade().upgrade().is_some());
+    /// ```
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Bus<T>> {
+        self.0.upgrade().map(Bus)
+    }
+}
+
+impl<T: Send + Sync + 'static> Clone for WeakBus<T> {
+    fn clone(&self) -> Self {
+        WeakBus(Weak::clone(&self.0))
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for WeakBus<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gone = self.0.strong_count() == 0;
+        f.debug_struct("WeakBus").field("gone", &gone).finish()
+    }
+}

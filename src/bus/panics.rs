@@ -1,0 +1,144 @@
+//! Panics in users' code stay where they are: caught, reported, and the rest is served (P11).
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::topic::Topic;
+
+/// Which code of the user's panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PanicPlace {
+    /// A subscription's filter; the event counts as filtered there.
+    Filter,
+    /// A tap.
+    Tap,
+    /// The destructor of a payload, an extension or a callback that the bus let go of.
+    Destructor,
+}
+
+/// A panic in a user's code that the bus caught; handed to the hook set by
+/// [`BusBuilder::on_panic`](crate::BusBuilder::on_panic).
+///
+/// ```
+/// use std::sync::mpsc;
+/// use chanbus::{Bus, PanicPlace};
+///
+/// let (reports, reported) = mpsc::channel();
+/// let bus = Bus::builder()
+///     .on_panic(move |panic| {
+///         let _ = reports.send((panic.place(), panic.message().to_owned()));
+///     })
+///     .build()?;
+/// let sub = bus.subscription("n").filter(|_| panic!("no filter today")).subscribe()?;
+/// let emitted = bus.emit("n", 1)?;
+/// assert_eq!(emitted.filtered, 1);
+/// assert_eq!(reported.recv().unwrap(), (PanicPlace::Filter, "no filter today".to_owned()));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct CaughtPanic<'a> {
+    place: PanicPlace,
+    topic: Option<&'a Topic>,
+    subscription: Option<&'a str>,
+    payload: &'a (dyn Any + Send),
+}
+
+impl CaughtPanic<'_> {
+    /// Whose code it was.
+    #[must_use]
+    pub fn place(&self) -> PanicPlace {
+        self.place
+    }
+
+    /// The topic of the event at hand, if there was one.
+    #[must_use]
+    pub fn topic(&self) -> Option<&Topic> {
+        self.topic
+    }
+
+    /// The name of the subscription, if it was a filter and has a name.
+    #[must_use]
+    pub fn subscription(&self) -> Option<&str> {
+        self.subscription
+    }
+
+    /// What the panic said, or `"a value that is no text"`.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        if let Some(text) = self.payload.downcast_ref::<&str>() {
+            text
+        } else if let Some(text) = self.payload.downcast_ref::<String>() {
+            text
+        } else {
+            "a value that is no text"
+        }
+    }
+
+    /// What the panic was thrown with.
+    #[must_use]
+    pub fn payload(&self) -> &(dyn Any + Send) {
+        self.payload
+    }
+}
+
+impl fmt::Debug for CaughtPanic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaughtPanic")
+            .field("place", &self.place)
+            .field("topic", &self.topic.map(Topic::as_str))
+            .field("subscription", &self.subscription)
+            .field("message", &self.message())
+            .finish()
+    }
+}
+
+/// The user's hook for panics.
+pub(super) type PanicHook = Box<dyn Fn(&CaughtPanic<'_>) + Send + Sync>;
+
+/// Runs the user's code so that a panic ends here, reported; `None` if it panicked.
+pub(super) fn shield<R>(
+    hook: Option<&PanicHook>,
+    place: PanicPlace,
+    topic: Option<&Topic>,
+    subscription: Option<&str>,
+    act: impl FnOnce() -> R,
+) -> Option<R> {
+    // AssertUnwindSafe: what `act` leaves half done is the user's own, behind shared references.
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            report(hook, place, topic, subscription, payload);
+            None
+        }
+    }
+}
+
+#[cold]
+fn report(
+    hook: Option<&PanicHook>,
+    place: PanicPlace,
+    topic: Option<&Topic>,
+    subscription: Option<&str>,
+    payload: Box<dyn Any + Send>,
+) {
+    if let Some(hook) = hook {
+        let panic = CaughtPanic {
+            place,
+            topic,
+            subscription,
+            payload: &*payload,
+        };
+        // There is nobody to tell of a hook that panics itself.
+        swallow(catch_unwind(AssertUnwindSafe(|| hook(&panic))));
+    }
+    // The thrown value's own destructor may panic.
+    swallow(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+}
+
+fn swallow(result: Result<(), Box<dyn Any + Send>>) {
+    if let Err(payload) = result {
+        // Dropping it could panic without end; a leak of one box is the lesser evil.
+        std::mem::forget(payload);
+    }
+}

@@ -1,0 +1,311 @@
+//! A handle bound to one topic, its route already resolved.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::core::{Core, Details, Resolved};
+use super::emitted::Emitted;
+use super::ledger::EmitCount;
+use crate::draft::EventDraft;
+use crate::error::{EmitError, TopicError};
+use crate::event::{Event, Extras};
+use crate::sync::Arc;
+use crate::topic::Topic;
+
+/// Emits on one topic: the fast way.
+///
+/// The topic is checked once, and the route to its subscribers is kept: an emit compares one number
+/// to see whether subscriptions have changed, where [`Bus::emit`](crate::Bus::emit) loads a snapshot
+/// and looks the topic up.
+///
+/// It does not keep its bus open. It can be sent to another thread and cloned, one for each thread;
+/// it cannot be shared by reference between threads (it is not `Sync`), as what it keeps is its own.
+/// Where a shared handle is needed there is [`Bus`](crate::Bus).
+///
+/// An idle publisher may keep the emptied queue of a subscription that has gone, until it next
+/// emits; never a payload or a filter.
+///
+/// ```
+/// use chanbus::Bus;
+///
+/// let bus = Bus::new();
+/// let sub = bus.subscribe("scan.**")?;
+/// let progress = bus.publisher("scan.progress")?;
+///
+/// let other = progress.clone();
+/// std::thread::spawn(move || other.emit(1)).join().unwrap()?;
+/// progress.emit(2)?;
+/// assert_eq!(sub.len(), 2);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct Publisher<T: Send + Sync + 'static> {
+    core: Arc<Core<T>>,
+    topic: Topic,
+    source: Option<Arc<str>>,
+    /// Taken out while an emit uses it, so that an emit from inside finds none and resolves its own.
+    route: Cell<Option<Kept<T>>>,
+    count: EmitCount,
+}
+
+struct Kept<T> {
+    generation: u64,
+    resolved: Arc<Resolved<T>>,
+}
+
+impl<T: Send + Sync + 'static> Publisher<T> {
+    pub(super) fn new(core: &Arc<Core<T>>, topic: &str) -> Result<Self, TopicError> {
+        // The cached topic, if there is one, spares an allocation.
+        let topic = core
+            .registry
+            .route(&core.registry.load(), topic)?
+            .topic
+            .clone();
+        Ok(Self::bound(Arc::clone(core), topic, None))
+    }
+
+    fn bound(core: Arc<Core<T>>, topic: Topic, source: Option<Arc<str>>) -> Self {
+        let count = core.registry.frozen(|_, ledger| ledger.add_publisher());
+        Publisher {
+            core,
+            topic,
+            source,
+            route: Cell::new(None),
+            count,
+        }
+    }
+
+    /// Every event of this publisher will have that source.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe_all()?;
+    /// bus.publisher("a")?.with_source("import").emit(1)?;
+    /// assert_eq!(sub.recv()?.source(), Some("import"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Arc<str>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The topic it emits on.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert_eq!(bus.publisher("a.b")?.topic(), "a.b");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Emits an event to everybody who listens. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// A closed bus, or a [chain](crate::Cause) that is too deep; the payload comes back.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let ticks = bus.publisher("tick")?;
+    /// ticks.emit(1)?;
+    /// drop(bus);
+    /// assert_eq!(ticks.emit(2).unwrap_err().into_payload(), 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit(&self, payload: T) -> Result<Emitted, EmitError<T>> {
+        let cause = match self.core.cause() {
+            Ok(cause) => cause,
+            Err(cause) => return Err(self.core.too_deep(cause, payload)),
+        };
+        let extras = match &self.source {
+            None => Extras::caused(cause),
+            Some(source) => Some(Arc::new(Extras {
+                source: Some(Arc::clone(source)),
+                cause,
+                ..Extras::default()
+            })),
+        };
+        if let Some(history) = &self.core.history {
+            let event = self.core.event(&self.topic, payload, None, extras);
+            let emitted = self.core.record_and_send(history, event, None);
+            self.counted(1);
+            return emitted.map_err(|error| error.map(super::core::payload_of));
+        }
+        let Some(kept) = self.current() else {
+            return Err(EmitError::Closed(payload));
+        };
+        let emitted = self.core.send(&kept.resolved, payload, extras);
+        self.route.set(Some(kept));
+        self.counted(1);
+        Ok(emitted)
+    }
+
+    /// Emits many events at once: one look at the subscriptions, and the order kept.
+    ///
+    /// The items are collected first, so nothing is emitted if their iterator panics, and all of
+    /// them see the same subscriptions. Each takes its slot in the queues as a single emit would.
+    ///
+    /// # Errors
+    ///
+    /// A closed bus, or a chain that is too deep: none was emitted, and all items come back.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("row")?;
+    /// let emitted = bus.publisher("row")?.emit_batch(0..100)?;
+    /// assert_eq!(emitted.delivered, 100);
+    /// assert_eq!(sub.len(), 100);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit_batch(
+        &self,
+        items: impl IntoIterator<Item = T>,
+    ) -> Result<Emitted, EmitError<Vec<T>>> {
+        let items: Vec<T> = items.into_iter().collect();
+        let cause = match self.core.cause() {
+            Ok(cause) => cause,
+            Err(cause) => return Err(self.core.too_deep(cause, items)),
+        };
+        let extras = Extras {
+            source: self.source.clone(),
+            cause,
+            ..Extras::default()
+        };
+        let extras = extras.shared();
+        let nanos = self.core.settings.clock.now_nanos();
+        let count = items.len() as u64;
+        let emitted = if self.core.history.is_some() {
+            let events = items
+                .into_iter()
+                .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()))
+                .collect();
+            self.core.emit_all(events).map_err(|error| {
+                error.map(|events: Vec<Event<T>>| {
+                    events.into_iter().map(super::core::payload_of).collect()
+                })
+            })
+        } else {
+            let Some(kept) = self.current() else {
+                return Err(EmitError::Closed(items));
+            };
+            let events = items
+                .into_iter()
+                .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()));
+            let emitted = self.core.send_many(&kept.resolved, events);
+            self.route.set(Some(kept));
+            Ok(emitted)
+        };
+        if emitted.is_ok() {
+            self.counted(count);
+        }
+        emitted
+    }
+
+    /// Begins an event with metadata or extensions; its `emit` ends it.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Value};
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe_all()?;
+    /// bus.publisher("a")?.event(1).metadata("trace", 7).emit()?;
+    /// assert_eq!(sub.recv()?.metadata("trace"), Some(&Value::Int(7)));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn event(&self, payload: T) -> EventDraft<'_, T, &Publisher<T>> {
+        let draft = EventDraft::new(self, &self.topic, payload);
+        match &self.source {
+            None => draft,
+            Some(source) => draft.source(Arc::clone(source)),
+        }
+    }
+
+    /// The route as it is now; `None` if the bus is closed.
+    fn current(&self) -> Option<Kept<T>> {
+        let kept = self.route.take();
+        let generation = self.core.registry.generation();
+        match kept {
+            Some(kept) if kept.generation == generation => Some(kept),
+            stale => {
+                // Before the new one is resolved, so that what it held goes as early as can be.
+                drop(stale);
+                self.resolve()
+            }
+        }
+    }
+
+    #[cold]
+    fn resolve(&self) -> Option<Kept<T>> {
+        let version = self.core.registry.load();
+        if version.content.closed {
+            return None;
+        }
+        let resolved = self.core.registry.route(&version, &self.topic).ok()?;
+        Some(Kept {
+            generation: version.generation(),
+            resolved: resolved.into_shared(),
+        })
+    }
+
+    fn counted(&self, events: u64) {
+        // Not a read-modify-write: nobody else writes it. Relaxed: a statistic.
+        self.count.store(self.count.load(Relaxed) + events, Relaxed);
+    }
+}
+
+impl<T: Send + Sync + 'static> EventDraft<'_, T, &Publisher<T>> {
+    /// Emits it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::emit`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// assert_eq!(bus.publisher("a")?.event(1).metadata("n", 1).emit()?.matched, 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit(self) -> Result<Emitted, EmitError<T>> {
+        let details = Details {
+            extras: self.extras,
+            nanos: self.nanos,
+            patience: None,
+        };
+        self.sink.core.emit_with(self.topic, self.payload, details)
+    }
+}
+
+impl<T: Send + Sync + 'static> Clone for Publisher<T> {
+    fn clone(&self) -> Self {
+        Publisher::bound(
+            Arc::clone(&self.core),
+            self.topic.clone(),
+            self.source.clone(),
+        )
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Publisher<T> {
+    fn drop(&mut self) {
+        self.core
+            .registry
+            .frozen(|_, ledger| ledger.remove_publisher(&self.count));
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Publisher<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher")
+            .field("topic", &self.topic.as_str())
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

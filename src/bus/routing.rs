@@ -1,0 +1,239 @@
+//! What an emit needs to know of one topic's listeners; and the table of all of them.
+//!
+//! Immutable values: a change makes a new [`Table`] that shares what did not change.
+
+use rpds::HashTrieMapSync;
+
+use super::conflate::Keyed;
+use super::registry::Content;
+use super::subscriber::Mailbox;
+use crate::error::TopicError;
+use crate::event::Event;
+use crate::pattern::{Index, Pattern};
+use crate::sync::{Arc, Hook};
+use crate::topic::Topic;
+
+/// A subscription's filter.
+pub(super) type Filter<T> = dyn Fn(&Event<T>) -> bool + Send + Sync;
+/// A tap's callback.
+pub(super) type TapFn<T> = dyn Fn(&Event<T>) + Send + Sync;
+
+impl<T> Keyed for Event<T> {
+    type Key = Topic;
+
+    fn key(&self) -> Topic {
+        self.topic().clone()
+    }
+}
+
+/// One subscription, as both ends share it.
+pub(super) struct Member<T> {
+    pub(super) id: u64,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) filter: Option<Hook<Filter<T>>>,
+    pub(super) mailbox: Mailbox<Event<T>>,
+    /// Which life of the bus it belongs to: a reset begins a new one, in which it does not count.
+    pub(super) epoch: u64,
+}
+
+/// One tap.
+pub(super) struct Tap<T> {
+    pub(super) id: u64,
+    pub(super) hook: Hook<TapFn<T>>,
+}
+
+/// What the index holds.
+pub(super) enum Listener<T> {
+    Member(Arc<Member<T>>),
+    Tap(Arc<Tap<T>>),
+}
+
+impl<T> Clone for Listener<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Listener::Member(member) => Listener::Member(Arc::clone(member)),
+            Listener::Tap(tap) => Listener::Tap(Arc::clone(tap)),
+        }
+    }
+}
+
+/// A listener and what it asked for.
+pub(super) struct Seat<L> {
+    pub(super) listener: Arc<L>,
+    pub(super) patterns: Arc<[Pattern]>,
+}
+
+impl<L> Clone for Seat<L> {
+    fn clone(&self) -> Self {
+        Seat {
+            listener: Arc::clone(&self.listener),
+            patterns: Arc::clone(&self.patterns),
+        }
+    }
+}
+
+/// All listeners of a bus.
+pub(super) struct Table<T> {
+    index: Index<Listener<T>>,
+    members: HashTrieMapSync<u64, Seat<Member<T>>>,
+    taps: HashTrieMapSync<u64, Seat<Tap<T>>>,
+    pub(super) closed: bool,
+}
+
+impl<T> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Table {
+            index: self.index.clone(),
+            members: self.members.clone(),
+            taps: self.taps.clone(),
+            closed: self.closed,
+        }
+    }
+}
+
+impl<T> Table<T> {
+    pub(super) fn new() -> Self {
+        Table {
+            index: Index::new(),
+            members: HashTrieMapSync::new_sync(),
+            taps: HashTrieMapSync::new_sync(),
+            closed: false,
+        }
+    }
+
+    /// A table that holds nobody any more, and never will.
+    pub(super) fn ended() -> Self {
+        Table {
+            closed: true,
+            ..Self::new()
+        }
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Seat<Member<T>>> {
+        self.members.values()
+    }
+
+    pub(super) fn taps(&self) -> impl Iterator<Item = &Seat<Tap<T>>> {
+        self.taps.values()
+    }
+
+    pub(super) fn member_count(&self) -> usize {
+        self.members.size()
+    }
+
+    pub(super) fn tap_count(&self) -> usize {
+        self.taps.size()
+    }
+
+    pub(super) fn patterns_of(&self, id: u64) -> Option<Arc<[Pattern]>> {
+        self.members.get(&id).map(|seat| Arc::clone(&seat.patterns))
+    }
+
+    pub(super) fn add_member(&mut self, member: &Arc<Member<T>>, patterns: Arc<[Pattern]>) {
+        for pattern in &*patterns {
+            self.index
+                .insert(pattern, member.id, Listener::Member(Arc::clone(member)));
+        }
+        let listener = Arc::clone(member);
+        let seat = Seat { listener, patterns };
+        self.members.insert_mut(member.id, seat);
+    }
+
+    pub(super) fn remove_member(&mut self, id: u64) -> Option<Seat<Member<T>>> {
+        let seat = self.members.get(&id)?.clone();
+        self.members.remove_mut(&id);
+        self.unlist(id, &seat.patterns);
+        Some(seat)
+    }
+
+    pub(super) fn add_tap(&mut self, tap: &Arc<Tap<T>>, patterns: Arc<[Pattern]>) {
+        for pattern in &*patterns {
+            self.index
+                .insert(pattern, tap.id, Listener::Tap(Arc::clone(tap)));
+        }
+        let listener = Arc::clone(tap);
+        self.taps.insert_mut(tap.id, Seat { listener, patterns });
+    }
+
+    pub(super) fn remove_tap(&mut self, id: u64) -> Option<Seat<Tap<T>>> {
+        let seat = self.taps.get(&id)?.clone();
+        self.taps.remove_mut(&id);
+        self.unlist(id, &seat.patterns);
+        Some(seat)
+    }
+
+    /// The table without its subscriptions; taps stay.
+    pub(super) fn without_members(&self) -> Self {
+        let mut table = Table::new();
+        for seat in self.taps() {
+            table.add_tap(&seat.listener, Arc::clone(&seat.patterns));
+        }
+        table
+    }
+
+    fn unlist(&mut self, id: u64, patterns: &[Pattern]) {
+        for pattern in patterns {
+            self.index.remove(pattern, id);
+        }
+    }
+
+    /// Who is to get an event of this topic: each once, in the order in which they came (P4).
+    pub(super) fn route(&self, topic: &str) -> Route<T> {
+        let mut members: Vec<&Arc<Member<T>>> = Vec::new();
+        let mut taps: Vec<&Arc<Tap<T>>> = Vec::new();
+        self.index.lookup(topic, |_, listener| match listener {
+            Listener::Member(member) => members.push(member),
+            Listener::Tap(tap) => taps.push(tap),
+        });
+        members.sort_unstable_by_key(|member| member.id);
+        members.dedup_by_key(|member| member.id);
+        taps.sort_unstable_by_key(|tap| tap.id);
+        taps.dedup_by_key(|tap| tap.id);
+        let members = members.into_iter().cloned().collect();
+        Route::new(members, taps.into_iter().cloned().collect())
+    }
+
+    /// Every subscription, whatever it asked for, and the taps of this topic.
+    pub(super) fn route_to_all(&self, topic: &str) -> Route<T> {
+        let mut members: Vec<_> = self.members().map(|seat| &seat.listener).collect();
+        members.sort_unstable_by_key(|member| member.id);
+        let members = members.into_iter().cloned().collect();
+        Route::new(members, self.route(topic).taps)
+    }
+}
+
+/// The listeners of one topic.
+pub(super) struct Route<T> {
+    pub(super) members: Box<[Arc<Member<T>>]>,
+    pub(super) taps: Box<[Arc<Tap<T>>]>,
+    /// No filter and no tap: an emit runs no code of the user's on this route but destructors.
+    pub(super) plain: bool,
+}
+
+impl<T> Route<T> {
+    fn new(members: Box<[Arc<Member<T>>]>, taps: Box<[Arc<Tap<T>>]>) -> Self {
+        let plain = taps.is_empty() && members.iter().all(|member| member.filter.is_none());
+        Route {
+            members,
+            taps,
+            plain,
+        }
+    }
+
+    /// Nobody would see the event.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.taps.is_empty()
+    }
+}
+
+impl<T> Content for Table<T> {
+    type Topic = Topic;
+    type Route = Route<T>;
+    type Error = TopicError;
+
+    fn resolve(&self, topic: &str) -> Result<(Topic, Route<T>), TopicError> {
+        let topic = Topic::new(topic)?;
+        let route = self.route(&topic);
+        Ok((topic, route))
+    }
+}

@@ -1,0 +1,236 @@
+//! What can be seen of a bus from outside, in numbers.
+
+use std::fmt;
+
+use super::Bus;
+use super::ledger::Counts;
+use super::overflow::Overflow;
+use super::routing::{Member, Seat};
+use crate::pattern::Pattern;
+use crate::sync::{Arc, Ordering};
+
+/// The numbers of a bus at one moment; made by [`Bus::stats`].
+///
+/// The sums cover every subscription since the bus was made or [`reset`](Bus::reset), also those
+/// that are closed or gone. Once publishers are joined they add up:
+/// `matched = received + dropped + filtered + conflated`. Its `Display` is a table.
+///
+/// ```
+/// use chanbus::Bus;
+///
+/// let bus = Bus::builder().name("ui").build()?;
+/// let _sub = bus.subscription("a").name("panel").capacity(1).subscribe()?;
+/// bus.publisher("a")?.emit_batch([1, 2, 3])?;
+/// let stats = bus.stats();
+/// assert_eq!((stats.emitted, stats.received, stats.dropped), (3, 1, 2));
+/// assert_eq!(stats.subscriptions[0].name.as_deref(), Some("panel"));
+/// println!("{stats}");
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BusStats {
+    /// The bus's name.
+    pub name: Option<Arc<str>>,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// How many events were emitted, also those that nobody matched.
+    pub emitted: u64,
+    /// How many events subscriptions accepted and did not lose since.
+    pub received: u64,
+    /// How many were refused for want of room, or pushed out.
+    pub dropped: u64,
+    /// How many were rejected by filters.
+    pub filtered: u64,
+    /// How many were replaced by newer ones of their topic.
+    pub conflated: u64,
+    /// How many times a filter panicked.
+    pub filter_panics: u64,
+    /// How many events wait in the queues of open subscriptions.
+    pub depth: usize,
+    /// How many subscriptions are open.
+    pub subscribers: usize,
+    /// How many may be open.
+    pub max_subscribers: usize,
+    /// How many taps there are.
+    pub taps: usize,
+    /// How many publishers there are.
+    pub publishers: usize,
+    /// How many events the history holds.
+    pub history: usize,
+    /// The open subscriptions, oldest first.
+    pub subscriptions: Vec<SubscriptionStats>,
+}
+
+/// The numbers of one subscription at one moment; part of [`BusStats`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriptionStats {
+    /// Its number on its bus.
+    pub id: u64,
+    /// Its name.
+    pub name: Option<Arc<str>>,
+    /// What it asks for.
+    pub patterns: Vec<Pattern>,
+    /// How many events its queue holds at most.
+    pub capacity: usize,
+    /// What it does when full.
+    pub overflow: Overflow,
+    /// How many events wait.
+    pub depth: usize,
+    /// How many events it accepted and did not lose since.
+    pub received: u64,
+    /// How many were refused for want of room, or pushed out.
+    pub dropped: u64,
+    /// How many its filter rejected.
+    pub filtered: u64,
+    /// How many were replaced by newer ones of their topic.
+    pub conflated: u64,
+    /// How many times its filter panicked.
+    pub filter_panics: u64,
+}
+
+impl BusStats {
+    /// How many times an event matched a subscription.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert_eq!(bus.stats().matched(), 0);
+    /// ```
+    #[must_use]
+    pub fn matched(&self) -> u64 {
+        self.received + self.dropped + self.filtered + self.conflated
+    }
+}
+
+impl SubscriptionStats {
+    /// How many events matched its patterns.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let _sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!(bus.stats().subscriptions[0].matched(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn matched(&self) -> u64 {
+        self.received + self.dropped + self.filtered + self.conflated
+    }
+
+    fn of<T>(seat: &Seat<Member<T>>) -> Self {
+        let member = &seat.listener;
+        let losses = member.mailbox.losses();
+        SubscriptionStats {
+            id: member.id,
+            name: member.name.clone(),
+            patterns: seat.patterns.to_vec(),
+            capacity: member.mailbox.capacity(),
+            overflow: member.mailbox.overflow(),
+            depth: member.mailbox.len(),
+            received: member.mailbox.received(),
+            dropped: losses.dropped.load(Ordering::Acquire),
+            filtered: losses.filtered.load(Ordering::Acquire),
+            conflated: losses.conflated.load(Ordering::Acquire),
+            filter_panics: losses.filter_panics.load(Ordering::Acquire),
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Bus<T> {
+    /// Its numbers now. Emits do not wait for this; new subscriptions do, for a moment.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// bus.emit("nobody.listens", 1)?;
+    /// assert_eq!(bus.stats().emitted, 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> BusStats {
+        let core = self.core();
+        let history = core.history.as_ref().map_or(0, |history| history.len());
+        core.registry.frozen(|table, ledger| {
+            let Counts {
+                mut received,
+                mut dropped,
+                mut filtered,
+                mut conflated,
+                mut filter_panics,
+            } = ledger.departed();
+            let mut subscriptions: Vec<_> = table.members().map(SubscriptionStats::of).collect();
+            subscriptions.sort_unstable_by_key(|stats| stats.id);
+            for stats in &subscriptions {
+                received += stats.received;
+                dropped += stats.dropped;
+                filtered += stats.filtered;
+                conflated += stats.conflated;
+                filter_panics += stats.filter_panics;
+            }
+            BusStats {
+                name: core.settings.name.clone(),
+                closed: table.closed,
+                emitted: ledger.emitted(core.unbound.sum()),
+                received,
+                dropped,
+                filtered,
+                conflated,
+                filter_panics,
+                depth: subscriptions.iter().map(|stats| stats.depth).sum(),
+                subscribers: table.member_count(),
+                max_subscribers: core.settings.max_subscribers,
+                taps: table.tap_count(),
+                publishers: ledger.publisher_count(),
+                history,
+                subscriptions,
+            }
+        })
+    }
+}
+
+impl fmt::Display for BusStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "bus {}: {} emitted, {} matched = {} received + {} dropped + {} filtered + {} conflated",
+            self.name.as_deref().unwrap_or("(unnamed)"),
+            self.emitted,
+            self.matched(),
+            self.received,
+            self.dropped,
+            self.filtered,
+            self.conflated,
+        )?;
+        if self.subscriptions.is_empty() {
+            return write!(f, "no open subscription");
+        }
+        write!(
+            f,
+            "{:<16} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9}  patterns",
+            "subscription", "depth", "matched", "received", "dropped", "filtered", "conflated"
+        )?;
+        for stats in &self.subscriptions {
+            let name = match &stats.name {
+                Some(name) => name.to_string(),
+                None => format!("#{}", stats.id),
+            };
+            let patterns: Vec<&str> = stats.patterns.iter().map(Pattern::as_str).collect();
+            write!(
+                f,
+                "\n{:<16} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9}  {}",
+                name,
+                format!("{}/{}", stats.depth, stats.capacity),
+                stats.matched(),
+                stats.received,
+                stats.dropped,
+                stats.filtered,
+                stats.conflated,
+                patterns.join(" "),
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! A subscription in the making.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use super::builder::check_capacity;
+use super::core::Core;
+use super::deliver::accepts;
+use super::overflow::Overflow;
+use super::routing::{Filter, Member};
+use super::subscriber::Mailbox;
+use super::{Bus, Subscription};
+use crate::cause::Cause;
+use crate::error::{PatternsError, SubscribeError};
+use crate::event::Event;
+use crate::pattern::Pattern;
+use crate::sync::{Arc, Hook};
+
+/// A subscription in the making; made by [`Bus::subscription`].
+///
+/// ```
+/// use chanbus::{Bus, Overflow};
+///
+/// let bus: Bus<String> = Bus::builder().history(100).build()?;
+/// let sub = bus
+///     .subscription(["scan.**", "ui.click"])
+///     .name("panel")
+///     .capacity(32)
+///     .overflow(Overflow::Latest)
+///     .filter(|event| event.payload().starts_with("suggestion"))
+///     .replay(10)
+///     .subscribe()?;
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[must_use = "a builder subscribes only by `subscribe`"]
+pub struct SubscriptionBuilder<'a, T: Send + Sync + 'static> {
+    bus: &'a Bus<T>,
+    patterns: Result<Vec<Pattern>, PatternsError>,
+    name: Option<Arc<str>>,
+    capacity: usize,
+    overflow: Overflow,
+    filter: Option<Box<Filter<T>>>,
+    replay: usize,
+}
+
+impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
+    pub(super) fn new(bus: &'a Bus<T>, patterns: Result<Vec<Pattern>, PatternsError>) -> Self {
+        let settings = &bus.core().settings;
+        SubscriptionBuilder {
+            bus,
+            patterns,
+            name: None,
+            capacity: settings.capacity,
+            overflow: settings.overflow,
+            filter: None,
+            replay: 0,
+        }
+    }
+
+    /// A name, for people: it stands in statistics and in reports of panics.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many events its queue holds, exactly. The default is the bus's.
+    pub fn capacity(mut self, events: usize) -> Self {
+        self.capacity = events;
+        self
+    }
+
+    /// What its full queue does. The default is the bus's.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Lets through only events for which `filter` is true; several filters must all be.
+    ///
+    /// Filters run on the emitting thread, after the patterns and before any queue has the event, so
+    /// they should be short. What they reject counts as filtered. A panic counts as a rejection.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("n").filter(|event| event.payload() % 2 == 0).subscribe()?;
+    /// bus.publisher("n")?.emit_batch(1..=4)?;
+    /// let even: Vec<i32> = sub.try_iter().map(|event| *event.payload()).collect();
+    /// assert_eq!(even, [2, 4]);
+    /// assert_eq!(sub.filtered(), 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn filter(
+        mut self,
+        filter: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.filter = Some(match self.filter {
+            None => Box::new(filter),
+            Some(first) => Box::new(move |event: &Event<T>| first(event) && filter(event)),
+        });
+        self
+    }
+
+    /// Begins with the last `events` of the bus's history that match patterns and filter.
+    ///
+    /// They come before all live events and outside of the capacity, with no gap, duplicate or
+    /// inversion between the two. A bus without a [`history`](crate::BusBuilder::history) replays
+    /// nothing. Replayed events are not among those that [`Subscription::received`] counts.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder().history(10).build()?;
+    /// for n in 0..20 {
+    ///     bus.emit("n", n)?;
+    /// }
+    /// let sub = bus.subscription("n").replay(2).subscribe()?;
+    /// bus.emit("n", 20)?;
+    /// let seen: Vec<i32> = sub.try_iter().map(|event| *event.payload()).collect();
+    /// assert_eq!(seen, [18, 19, 20]);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn replay(mut self, events: usize) -> Self {
+        self.replay = events;
+        self
+    }
+
+    /// The subscription. Dropping it unsubscribes.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, an empty list, a capacity of zero or above
+    /// [`MAX_CAPACITY`](crate::MAX_CAPACITY), a bus with as many subscriptions as it may have, or a
+    /// closed one.
+    pub fn subscribe(self) -> Result<Subscription<T>, SubscribeError> {
+        let patterns: Arc<[Pattern]> = self.patterns?.into();
+        check_capacity(self.capacity)?;
+        let core = self.bus.core();
+        let id = core.next_id();
+        let member = |epoch| Member {
+            id,
+            name: self.name,
+            filter: self.filter.map(Hook::new),
+            mailbox: Mailbox::new(self.capacity, self.overflow),
+            epoch,
+        };
+        let mut past = Vec::new();
+        let member = match &core.history {
+            Some(history) if self.replay > 0 => core.add_member(&patterns, member, |store| {
+                past = history.copy_and(store);
+            })?,
+            _ => core.add_member(&patterns, member, |store| store())?,
+        };
+        // From here on the subscription's own drop undoes all, also if a filter below panics.
+        let sub = Subscription::new(Arc::clone(core), member);
+        replay(core, &sub, &patterns, past, self.replay);
+        Ok(sub)
+    }
+}
+
+/// Puts the last `count` of the past events that match in front of the live ones.
+fn replay<T: Send + Sync + 'static>(
+    core: &Core<T>,
+    sub: &Subscription<T>,
+    patterns: &[Pattern],
+    past: Vec<Event<T>>,
+    count: usize,
+) {
+    let mut front = VecDeque::new();
+    for event in past.into_iter().rev() {
+        if front.len() == count {
+            core.discard(event);
+            continue;
+        }
+        let matches = patterns
+            .iter()
+            .any(|pattern| pattern.matches_checked(event.topic()));
+        let wanted = matches
+            && Cause::scope(&event, || accepts(sub.member(), &event, core.on_panic()))
+                .unwrap_or(false);
+        if wanted {
+            front.push_front(event);
+        } else {
+            core.discard(event);
+        }
+    }
+    if !front.is_empty() {
+        sub.member().mailbox.set_front(front);
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for SubscriptionBuilder<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscriptionBuilder")
+            .field("patterns", &self.patterns)
+            .field("name", &self.name)
+            .field("capacity", &self.capacity)
+            .field("overflow", &self.overflow)
+            .field("filter", &self.filter.is_some())
+            .field("replay", &self.replay)
+            .finish()
+    }
+}

@@ -1,0 +1,573 @@
+//! One subscriber's mailbox: the queue, what it does when full, its counters, and its end.
+//!
+//! # Protocol
+//!
+//! *Publishers* call [`Mailbox::push`], then a full fence, then [`Mailbox::has_ended`], and if so
+//! [`Mailbox::settle`]. *Consumers* call
+//! [`Mailbox::try_pop`] and [`Mailbox::pop`], each through a handle with an `AtomicBool` of its own,
+//! `finished`. Anyone calls [`Mailbox::close`]; whoever drops the last handle calls
+//! [`Mailbox::abandon`].
+//!
+//! The queue carries `Some(message)`, and `None` as a token. In a mailbox that keeps the latest
+//! message of each key, messages wait in [`Pending`] and each adds one token to the queue: a token
+//! then means "look in there". Everywhere else, and there when nothing is pending, a token means that
+//! the end has come. Tokens are needed because the mailbox holds a sender itself (as do routes and
+//! idle publishers), so disconnection cannot tell a sleeping consumer that no more will come.
+//!
+//! Two flags, each set once and never cleared, with a token between them:
+//!
+//! 1. `closed`: publishers that see it push no more. Set by `close`, which then tries to push a
+//!    token. If the token does not fit, the queue is not empty, so nobody sleeps for good.
+//! 2. a token is taken, or the queue is seen empty after `closed` was seen.
+//! 3. `ended`: consumers that see it block no more; each takes what is left, and is `finished` for
+//!    ever when it finds nothing. Publishers that see it after a push take one message back.
+//!
+//! # The races, by case
+//!
+//! *The token does not fit.* Close finds the queue full, so somebody has yet to take from it. Each
+//! take adds to `taken`, and close adds zero to it between setting `closed` and pushing the token.
+//! Read-modify-writes of one place have one order. A take that comes later in it sees `closed`, and
+//! pushes the token itself ([`Mailbox::account`]). A take that comes earlier has made its room before,
+//! so the push found it full of others, which come later.
+//!
+//! *Several sleepers, one token.* Whoever takes a token, or any message after close, pushes a token
+//! for the next. Where that push fails the queue is not empty, and its messages woke their own.
+//!
+//! *A message behind the token.* Its publisher had not seen `closed`. A consumer that took the token
+//! sets `ended`, fences, and goes on taking. The publisher pushed, fenced, and looks at `ended`. One
+//! of the two sees the other: either the consumer finds the message, or the publisher sees `ended`.
+//!
+//! *The publisher sees `ended`.* It takes one message, whosever it is, and counts it as dropped; or
+//! finds none, since a consumer or another late publisher took it, who counted it. Pushes and takes
+//! after the end pair off, so nothing stays behind, every message is counted once, and no consumer
+//! gets a message after it was told that there are no more (its `finished` says so).
+//!
+//! *The last handle goes while a publisher pushes.* `abandon` is `ended` plus taking all, so it is
+//! the case above.
+//!
+//! # Counting
+//!
+//! Publishers write no counter on the way of an accepted message. Consumers count what they take;
+//! what was accepted is that plus what waits. Losses are counted by whoever causes them.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::time::Instant;
+
+use super::conflate::{Keyed, Offer, Pending};
+use super::gaps::Gaps;
+use super::overflow::Overflow;
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Padded, Queue};
+use crate::sync::{Select, Signal, fence_full, register_ready};
+
+/// How often a publisher that drops the oldest makes room before it gives up.
+///
+/// Each round fails only when another publisher took the room just made, so more rounds than there
+/// are publishers at once are never needed, and a bound is, as P1 allows no waiting.
+const EVICTION_ROUNDS: usize = 16;
+
+/// What became of a push.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pushed<E> {
+    /// It waits for the consumer. What it pushed out went to the sink.
+    Accepted,
+    /// There was no room. Not counted yet: see [`Mailbox::refuse`].
+    Full(E),
+    /// The mailbox takes no more. Not counted: the subscription had gone.
+    Closed(E),
+}
+
+/// What a consumer found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Popped<E> {
+    Message(E),
+    /// Nothing for now, or until the deadline.
+    Empty,
+    /// Nothing any more.
+    Ended,
+}
+
+/// What a subscription lost; outlives the mailbox, as a late publisher may still count here.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    pub(crate) dropped: AtomicU64,
+    pub(crate) filtered: AtomicU64,
+    pub(crate) conflated: AtomicU64,
+    pub(crate) filter_panics: AtomicU64,
+}
+
+/// The end of one subscription that publishers push into and consumers take from.
+pub(crate) struct Mailbox<E: Keyed> {
+    queue: Queue<Option<E>>,
+    overflow: Overflow,
+    /// Messages under `Overflow::Latest`. Every message token in `queue` was pushed after its message
+    /// was put here, and taken before it is removed, so tokens never outnumber messages plus takers.
+    pending: Option<Mutex<Pending<E>>>,
+    /// The number of messages in `pending`, for readers that must not wait for its lock.
+    pending_len: AtomicUsize,
+    /// Messages that come before the queue and outside its capacity. Filled before there is a
+    /// consumer; from then on only taken from.
+    front: Mutex<VecDeque<E>>,
+    front_len: AtomicUsize,
+    /// No push begins any more. Set once.
+    closed: AtomicBool,
+    /// A consumer saw the end, or all are gone. Set once, after `closed`.
+    ended: AtomicBool,
+    /// End tokens in the queue, so that `len` can leave them out.
+    tokens: AtomicUsize,
+    /// Raised at close, for publishers that wait for room; made by the first of them.
+    room: OnceBox<Signal>,
+    losses: Arc<Losses>,
+    /// How many of `losses.dropped` the consumer was told of. Written under the lock of `gaps`.
+    reported: AtomicU64,
+    gaps: Mutex<Gaps>,
+    /// Messages taken from the queue. Written by consumers only, hence on a line of its own.
+    taken: Padded<AtomicU64>,
+}
+
+impl<E: Keyed> Mailbox<E> {
+    /// A mailbox of exactly `capacity` slots, which must be at least one.
+    pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
+        let pending =
+            (overflow == Overflow::Latest).then(|| Mutex::new(Pending::new(capacity)));
+        Mailbox {
+            queue: Queue::new(capacity),
+            overflow,
+            pending,
+            pending_len: AtomicUsize::new(0),
+            front: Mutex::new(VecDeque::new()),
+            front_len: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            tokens: AtomicUsize::new(0),
+            room: OnceBox::new(),
+            losses: Arc::new(Losses::default()),
+            reported: AtomicU64::new(0),
+            gaps: Mutex::new(Gaps::default()),
+            taken: Padded(AtomicU64::new(0)),
+        }
+    }
+
+    // ---- publishers ----
+
+    /// Offers a message without waiting. Messages that it pushes out go to `evicted`, counted.
+    ///
+    /// After `Accepted`, and a full fence, the publisher must look at [`has_ended`](Mailbox::has_ended).
+    pub(crate) fn push(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
+        // Acquire: whoever sees the flag also sees what was done before the close.
+        if self.closed.load(Acquire) {
+            return Pushed::Closed(message);
+        }
+        if let Some(pending) = &self.pending {
+            return self.push_latest(pending, message, evicted);
+        }
+        match self.queue.try_push(Some(message)) {
+            Ok(()) => Pushed::Accepted,
+            Err(Some(message)) if self.overflow == Overflow::DropOldest => {
+                self.push_evicting(message, evicted)
+            }
+            Err(Some(message)) => Pushed::Full(message),
+            // A queue hands back what it was given.
+            Err(None) => Pushed::Accepted,
+        }
+    }
+
+    #[cold]
+    fn push_evicting(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
+        let mut message = Some(message);
+        for _ in 0..EVICTION_ROUNDS {
+            // What was queued before a close is for the consumers (P8).
+            if self.closed.load(Acquire) {
+                break;
+            }
+            match self.queue.try_pop() {
+                Some(Some(oldest)) => {
+                    self.lose(self.taken.load(Relaxed));
+                    evicted(oldest);
+                }
+                // The end came meanwhile: the token belongs to the consumers.
+                Some(None) => {
+                    self.forget_token();
+                    self.push_token();
+                    break;
+                }
+                // A consumer made the room.
+                None => {}
+            }
+            match self.queue.try_push(message.take()) {
+                Ok(()) => return Pushed::Accepted,
+                Err(back) => message = back,
+            }
+        }
+        match message {
+            Some(message) if self.closed.load(Acquire) => Pushed::Closed(message),
+            Some(message) => Pushed::Full(message),
+            None => Pushed::Accepted,
+        }
+    }
+
+    fn push_latest(
+        &self,
+        pending: &Mutex<Pending<E>>,
+        message: E,
+        evicted: &mut impl FnMut(E),
+    ) -> Pushed<E> {
+        // Nothing of the user's runs under this lock: keys are ours, and what is replaced is
+        // dropped by the caller.
+        let offer = {
+            let mut pending = pending.lock();
+            let offer = pending.offer(message);
+            self.pending_len.store(pending.len(), Relaxed);
+            offer
+        };
+        match offer {
+            Offer::Added => {
+                // One token a message. It fits, as there are no more tokens than messages, unless
+                // end tokens fill the queue; then nobody sleeps, and who ends looks in `pending`.
+                let _ = self.queue.try_push(None);
+                Pushed::Accepted
+            }
+            Offer::Replaced(older) => {
+                self.losses.conflated.fetch_add(1, Relaxed);
+                evicted(older);
+                Pushed::Accepted
+            }
+            Offer::Full(message) => Pushed::Full(message),
+        }
+    }
+
+    /// Counts a message that found no room as dropped.
+    pub(crate) fn refuse(&self) {
+        // It is missing after all that waits now. Exact while no consumer takes meanwhile.
+        self.lose(self.taken.load(Relaxed) + self.queued() as u64);
+    }
+
+    /// The second half of an accepted push, after a full fence: whether the consumers have left, so
+    /// that the publisher must [`settle`](Mailbox::settle).
+    pub(crate) fn has_ended(&self) -> bool {
+        // Relaxed: the fence before it, against the fence after the store in `end`, makes sure that
+        // either this sees the flag or the consumer sees the push.
+        self.ended.load(Relaxed)
+    }
+
+    /// Takes one message back, counted as dropped; `None` if others have taken all.
+    #[cold]
+    pub(crate) fn settle(&self) -> Option<E> {
+        let mut took_token = false;
+        let back = loop {
+            if let Some(message) = self.pop_pending() {
+                break Some(message);
+            }
+            match self.queue.try_pop() {
+                Some(Some(message)) => break Some(message),
+                Some(None) => {
+                    took_token = true;
+                    self.forget_token();
+                }
+                None => break None,
+            }
+        };
+        if back.is_some() {
+            self.lose(self.taken.load(Relaxed));
+        }
+        // The token was for a consumer that may still be asleep.
+        if took_token {
+            self.push_token();
+        }
+        back
+    }
+
+    /// Sleeps until there may be room, or the mailbox closes; `false` when the deadline passed.
+    pub(crate) fn wait_for_room(&self, deadline: Instant) -> bool {
+        let signal = self.room.get_or_init(|| Box::new(Signal::new()));
+        // Either `close` sees the signal, or this sees `closed`: both fence in between.
+        fence_full();
+        self.closed.load(Relaxed) || self.queue.wait_writable(signal, deadline)
+    }
+
+    fn lose(&self, before: u64) {
+        // Release: who reads the count under the lock of `gaps` finds the place noted, or finds it
+        // later; either way the sum is right.
+        self.losses.dropped.fetch_add(1, Release);
+        // Only tried: a publisher waits for no consumer. A place that was not noted is reported at
+        // the next take.
+        if let Some(mut gaps) = self.gaps.try_lock() {
+            gaps.note(before, self.queue.capacity().saturating_add(1));
+        }
+    }
+
+    // ---- consumers ----
+
+    /// Puts messages before all that is pushed; to be called before there is a consumer.
+    pub(crate) fn set_front(&self, messages: VecDeque<E>) {
+        self.front_len.store(messages.len(), Release);
+        *self.front.lock() = messages;
+    }
+
+    /// Takes the next message without waiting.
+    pub(crate) fn try_pop(&self, finished: &AtomicBool) -> Popped<E> {
+        if let Some(message) = self.pop_front() {
+            return Popped::Message(message);
+        }
+        loop {
+            if self.ended.load(Acquire) {
+                return self.pop_rest(finished);
+            }
+            match self.queue.try_pop() {
+                Some(taken) => {
+                    if let Some(popped) = self.unwrap(taken) {
+                        return popped;
+                    }
+                }
+                // Acquire, and after the queue was seen empty: what was pushed before the close has
+                // been taken, so this is the end, token or not.
+                None if self.closed.load(Acquire) => self.end(),
+                None => return Popped::Empty,
+            }
+        }
+    }
+
+    /// Takes the next message, asleep until there is one, the end comes, or the deadline passes.
+    pub(crate) fn pop(&self, finished: &AtomicBool, deadline: Option<Instant>) -> Popped<E> {
+        loop {
+            match self.try_pop(finished) {
+                Popped::Empty => {}
+                found => return found,
+            }
+            // A close after the look above pushes a token, which ends this sleep.
+            match self.queue.pop(deadline) {
+                Ok(taken) => {
+                    if let Some(popped) = self.unwrap(taken) {
+                        return popped;
+                    }
+                }
+                Err(_) => return Popped::Empty,
+            }
+        }
+    }
+
+    /// Sleeps until a take may find something, without taking it; `false` when the deadline passed.
+    pub(crate) fn wait(&self, finished: &AtomicBool, deadline: Option<Instant>) -> bool {
+        self.is_ready(finished) || self.queue.wait_readable(deadline)
+    }
+
+    /// Adds the wait for the next message to a `Select` of the user's.
+    pub(crate) fn register<'a>(
+        &'a self,
+        finished: &AtomicBool,
+        select: &mut Select<'a>,
+    ) -> usize {
+        if self.is_ready(finished) {
+            register_ready(select)
+        } else {
+            self.queue.register(select)
+        }
+    }
+
+    /// Whether a take would return at once for a reason that the queue itself does not show.
+    fn is_ready(&self, finished: &AtomicBool) -> bool {
+        self.front_len.load(Acquire) > 0
+            || self.closed.load(Acquire)
+            || finished.load(Relaxed)
+    }
+
+    /// What was taken from the queue: a message, or a token that stands for one; `None` for the end.
+    fn unwrap(&self, taken: Option<E>) -> Option<Popped<E>> {
+        let message = match taken {
+            Some(message) => message,
+            None => match self.pop_pending() {
+                Some(message) => message,
+                None => {
+                    self.forget_token();
+                    // Under `Latest` a message token may outlive its message, which a consumer took
+                    // by another's token; it means nothing then.
+                    if self.closed.load(Acquire) {
+                        self.end();
+                    }
+                    return None;
+                }
+            },
+        };
+        Some(Popped::Message(self.account(message)))
+    }
+
+    /// Counts a message that a consumer took, and passes the end on if it has come.
+    fn account(&self, message: E) -> E {
+        // AcqRel: the handshake with `close` on this one place, see "The token does not fit".
+        self.taken.fetch_add(1, AcqRel);
+        if self.closed.load(Relaxed) {
+            self.push_token();
+        }
+        message
+    }
+
+    /// After the end: what is left, one by one, then nothing for ever.
+    #[cold]
+    fn pop_rest(&self, finished: &AtomicBool) -> Popped<E> {
+        // A handle that was told of the end stays at its end, whatever a late publisher does.
+        if finished.load(Acquire) {
+            return Popped::Ended;
+        }
+        loop {
+            if let Some(message) = self.pop_pending() {
+                return Popped::Message(self.account(message));
+            }
+            match self.queue.try_pop() {
+                Some(Some(message)) => return Popped::Message(self.account(message)),
+                Some(None) => self.forget_token(),
+                None => break,
+            }
+        }
+        finished.store(true, Release);
+        // For sharers that are still asleep, and for a `Select` that will be told of the end.
+        self.push_token();
+        Popped::Ended
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Release);
+        // Against the fence between a publisher's push and its `settle`: one sees the other.
+        fence_full();
+    }
+
+    /// Whether messages wait that come before the queue.
+    pub(crate) fn has_front(&self) -> bool {
+        self.front_len.load(Acquire) > 0
+    }
+
+    fn pop_front(&self) -> Option<E> {
+        // A mailbox without replay pays this one load. Acquire pairs with the store below, so that
+        // zero means that whoever took the last one has left.
+        if self.front_len.load(Acquire) == 0 {
+            return None;
+        }
+        let mut front = self.front.lock();
+        let message = front.pop_front();
+        self.front_len.store(front.len(), Release);
+        message
+    }
+
+    fn pop_pending(&self) -> Option<E> {
+        let mut pending = self.pending.as_ref()?.lock();
+        let message = pending.pop();
+        self.pending_len.store(pending.len(), Relaxed);
+        message
+    }
+
+    // ---- the end ----
+
+    /// Lets no more in, and tells the consumers. Returns `false` if it was closed before.
+    pub(crate) fn close(&self) -> bool {
+        // AcqRel: the first closer, and only it, goes on.
+        if self.closed.swap(true, AcqRel) {
+            return false;
+        }
+        // The handshake with `account`: see "The token does not fit".
+        self.taken.fetch_add(0, AcqRel);
+        self.push_token();
+        // Either this sees the signal of a publisher that waits for room, or that one sees `closed`.
+        fence_full();
+        if let Some(room) = self.room.get() {
+            room.raise();
+        }
+        true
+    }
+
+    /// Ends it when no consumer is left, and hands every message that waits to `sink`.
+    ///
+    /// A message that comes later is taken back by its publisher.
+    pub(crate) fn abandon(&self, sink: &mut impl FnMut(E)) {
+        self.close();
+        self.end();
+        while let Some(message) = self.pop_front() {
+            sink(message);
+        }
+        let finished = AtomicBool::new(false);
+        while let Popped::Message(message) = self.pop_rest(&finished) {
+            sink(message);
+        }
+    }
+
+    /// Tries to put an end token into the queue; where it does not fit, nobody sleeps.
+    fn push_token(&self) {
+        self.tokens.fetch_add(1, Relaxed);
+        if self.queue.try_push(None).is_err() {
+            self.tokens.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn forget_token(&self) {
+        // Under `Latest` a message token can pass for an end token, so this must not go below zero.
+        let _ = self
+            .tokens
+            .fetch_update(Relaxed, Relaxed, |tokens| tokens.checked_sub(1));
+    }
+
+    // ---- what can be seen ----
+
+    /// Messages that wait, replayed ones included, tokens not.
+    pub(crate) fn len(&self) -> usize {
+        self.front_len.load(Relaxed) + self.queued()
+    }
+
+    fn queued(&self) -> usize {
+        if self.pending.is_some() {
+            self.pending_len.load(Relaxed)
+        } else {
+            let tokens = self.tokens.load(Relaxed);
+            self.queue.len().saturating_sub(tokens)
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    pub(crate) fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+
+    /// Messages accepted and not pushed out since, taken or not.
+    ///
+    /// Exact while no consumer is between taking a message and counting it.
+    pub(crate) fn received(&self) -> u64 {
+        self.taken.load(Acquire) + self.queued() as u64
+    }
+
+    /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
+    pub(crate) fn missed(&self) -> u64 {
+        let mut gaps = self.gaps.lock();
+        gaps.clear();
+        self.report(u64::MAX)
+    }
+
+    /// How many are missing right before the next take.
+    pub(crate) fn due_gap(&self) -> u64 {
+        // The common case without a lock. A drop that is not seen yet is seen at the next take.
+        if self.losses.dropped.load(Acquire) == self.reported.load(Acquire) {
+            return 0;
+        }
+        let mut gaps = self.gaps.lock();
+        // What the log does not place (its lock was taken) is due now.
+        gaps.due(self.taken.load(Relaxed));
+        let later = gaps.pending();
+        let known = self.losses.dropped.load(Acquire) - self.reported.load(Relaxed);
+        self.report(known.saturating_sub(later))
+    }
+
+    /// Moves `reported` on by at most `limit`; the caller holds the lock of `gaps`.
+    fn report(&self, limit: u64) -> u64 {
+        let reported = self.reported.load(Relaxed);
+        let count = (self.losses.dropped.load(Acquire) - reported).min(limit);
+        self.reported.store(reported + count, Release);
+        count
+    }
+}

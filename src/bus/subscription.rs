@@ -1,0 +1,721 @@
+//! The receiving end: it owns its place on the bus, and gives it up when dropped.
+
+use std::fmt;
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::overflow::Overflow;
+use super::panics::{PanicPlace, shield};
+use super::routing::Member;
+use super::subscriber::Popped;
+use super::{deadline_after, iter};
+use crate::error::{RecvError, RecvTimeoutError, SubscribeError, TryRecvError};
+use crate::event::Event;
+use crate::pattern::{IntoPatterns, Pattern};
+use crate::sync::{Arc, AtomicBool, Ordering, Select};
+
+/// The receiving end of a subscription, and its guard: dropping the last handle of it unsubscribes.
+///
+/// | To take events | |
+/// |---|---|
+/// | `for event in &sub`, [`iter`](Subscription::iter) | until the subscription is closed and empty |
+/// | [`recv`](Subscription::recv), [`recv_timeout`](Subscription::recv_timeout), [`recv_deadline`](Subscription::recv_deadline) | one, asleep until it comes |
+/// | [`try_recv`](Subscription::try_recv), [`try_iter`](Subscription::try_iter) | what is there |
+/// | [`recv_batch`](Subscription::recv_batch) | waits for one, takes what is there |
+/// | [`heartbeats`](Subscription::heartbeats) | events, gaps and signs of life in between |
+/// | [`register`](Subscription::register) | beside other channels, in crossbeam's `Select` |
+///
+/// Several threads may take from one subscription, by reference or by [`share`](Subscription::share);
+/// each event goes to one of them.
+///
+/// # Counters
+///
+/// `matched = received + dropped + filtered + conflated`, once publishers are joined. All of them
+/// count live events; what a replay brought is counted by none.
+///
+/// ```
+/// use chanbus::Bus;
+///
+/// let bus = Bus::new();
+/// let sub = bus.subscription("n").capacity(2).subscribe()?;
+/// bus.publisher("n")?.emit_batch(0..5)?;
+/// assert_eq!((sub.received(), sub.dropped(), sub.len()), (2, 3, 2));
+/// assert_eq!(sub.matched(), 5);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+///
+/// # When it is dropped
+///
+/// With its last handle it leaves the bus, and what is queued and what its filter captured are
+/// freed there and then; no later emit is needed. (A filter that an emit is inside of goes when that
+/// emit leaves it.)
+#[must_use = "dropping the subscription unsubscribes"]
+pub struct Subscription<T: Send + Sync + 'static> {
+    shared: Arc<Shared<T>>,
+    /// This handle was told of the end, and stays there.
+    finished: AtomicBool,
+}
+
+/// What the handles of one subscription share; the last to drop it unsubscribes.
+struct Shared<T: Send + Sync + 'static> {
+    core: Arc<Core<T>>,
+    member: Arc<Member<T>>,
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    fn close(&self) -> bool {
+        // First off the list, so that later emits do not match, then closed, so that those that are
+        // on their way do not count as matched.
+        self.core.remove_member(&self.member);
+        self.member.mailbox.close()
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let (core, member) = (&self.core, &self.member);
+        core.remove_member(member);
+        member.mailbox.abandon(&mut |event: Event<T>| {
+            shield(core.on_panic(), PanicPlace::Destructor, None, None, || {
+                drop(event);
+            });
+        });
+        if let Some(filter) = &member.filter {
+            core.discard(filter.clear());
+        }
+        core.registry.frozen(|_, ledger| ledger.settle(member));
+    }
+}
+
+impl<T: Send + Sync + 'static> Subscription<T> {
+    pub(super) fn new(core: Arc<Core<T>>, member: Arc<Member<T>>) -> Self {
+        Subscription {
+            shared: Arc::new(Shared { core, member }),
+            finished: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn member(&self) -> &Member<T> {
+        &self.shared.member
+    }
+
+    // ---- receiving ----
+
+    /// Takes the next event, asleep until there is one.
+    ///
+    /// # Errors
+    ///
+    /// The subscription is closed and empty; then it is so for ever.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// bus.close();
+    /// assert!(sub.recv().is_ok());
+    /// assert!(sub.recv().is_err());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn recv(&self) -> Result<Event<T>, RecvError> {
+        match self.member().mailbox.pop(&self.finished, None) {
+            Popped::Message(event) => Ok(event),
+            Popped::Empty | Popped::Ended => Err(RecvError),
+        }
+    }
+
+    /// Takes the next event if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// Nothing waits, or the subscription is closed and empty.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, TryRecvError};
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// assert_eq!(sub.try_recv().unwrap_err(), TryRecvError::Empty);
+    /// bus.emit("a", 1)?;
+    /// assert!(sub.try_recv().is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn try_recv(&self) -> Result<Event<T>, TryRecvError> {
+        match self.member().mailbox.try_pop(&self.finished) {
+            Popped::Message(event) => Ok(event),
+            Popped::Empty => Err(TryRecvError::Empty),
+            Popped::Ended => Err(TryRecvError::Closed),
+        }
+    }
+
+    /// Takes the next event, asleep for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing came in time, or the subscription is closed and empty.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// assert!(sub.recv_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Event<T>, RecvTimeoutError> {
+        self.recv_deadline(deadline_after(timeout))
+    }
+
+    /// Takes the next event, asleep until `deadline` at the latest: for a limit on several receives
+    /// together.
+    ///
+    /// # Errors
+    ///
+    /// Nothing came in time, or the subscription is closed and empty.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.publisher("a")?.emit_batch([1, 2])?;
+    /// let deadline = Instant::now() + Duration::from_millis(5);
+    /// let mut count = 0;
+    /// while sub.recv_deadline(deadline).is_ok() {
+    ///     count += 1;
+    /// }
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<Event<T>, RecvTimeoutError> {
+        match self.member().mailbox.pop(&self.finished, Some(deadline)) {
+            Popped::Message(event) => Ok(event),
+            Popped::Empty => Err(RecvTimeoutError::Timeout),
+            Popped::Ended => Err(RecvTimeoutError::Closed),
+        }
+    }
+
+    /// Waits for one event, then takes what is there, `max` in all; appends them to `buffer` and
+    /// says how many. `max` of zero takes none and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// The subscription is closed and empty.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("n")?;
+    /// bus.publisher("n")?.emit_batch(0..100)?;
+    /// let mut buffer = Vec::new();
+    /// assert_eq!(sub.recv_batch(&mut buffer, 64)?, 64);
+    /// assert_eq!(sub.recv_batch(&mut buffer, 64)?, 36);
+    /// assert_eq!(buffer.len(), 100);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn recv_batch(&self, buffer: &mut Vec<Event<T>>, max: usize) -> Result<usize, RecvError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        buffer.push(self.recv()?);
+        let before = buffer.len();
+        buffer.extend(self.try_iter().take(max - 1));
+        Ok(1 + buffer.len() - before)
+    }
+
+    /// Iterates over events, asleep between them, until the subscription is closed and empty. What
+    /// `for event in &sub` does.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// drop(bus);
+    /// for event in &sub {
+    ///     assert_eq!(*event.payload(), 1);
+    /// }
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn iter(&self) -> iter::Iter<'_, T> {
+        iter::Iter::new(self)
+    }
+
+    /// Iterates over the events that are there, and ends when there is none.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!(sub.try_iter().count(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn try_iter(&self) -> iter::TryIter<'_, T> {
+        iter::TryIter::new(self)
+    }
+
+    /// Iterates over events, gaps, and keepalives after each `idle` without anything.
+    ///
+    /// See [`Beat`](crate::Beat). An `idle` of zero gives a keepalive whenever nothing waits.
+    ///
+    /// ```
+    /// use chanbus::{Beat, Bus};
+    ///
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("n").capacity(2).subscribe()?;
+    /// bus.publisher("n")?.emit_batch(0..5)?;
+    /// bus.close();
+    /// let beats: Vec<String> = sub
+    ///     .heartbeats(chanbus::DEFAULT_HEARTBEAT)
+    ///     .map(|beat| match beat {
+    ///         Beat::Event(event) => event.payload().to_string(),
+    ///         Beat::Missed(count) => format!("{count} missed"),
+    ///         Beat::Keepalive => "idle".to_owned(),
+    ///     })
+    ///     .collect();
+    /// assert_eq!(beats, ["0", "1", "3 missed"]);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn heartbeats(&self, idle: Duration) -> iter::Heartbeats<'_, T> {
+        iter::Heartbeats::new(self, idle)
+    }
+
+    /// Adds "an event waits, or the end has come" to a crossbeam [`Select`], and returns its index.
+    ///
+    /// Then [`Select::ready`], [`Select::try_ready`] or one of its kind says when; take the event by
+    /// [`try_recv`](Subscription::try_recv), which may find that another handle was faster. It is
+    /// ready at once while replayed events wait and after the end. (`Select::select` is not for it:
+    /// the channel that it would complete on stays inside.)
+    ///
+    /// ```
+    /// use crossbeam_channel::{Select, unbounded};
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// let (_sender, numbers) = unbounded::<u32>();
+    /// bus.emit("a", 1)?;
+    ///
+    /// let mut select = Select::new();
+    /// let ours = sub.register(&mut select);
+    /// select.recv(&numbers);
+    /// assert_eq!(select.ready(), ours);
+    /// assert!(sub.try_recv().is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    ///
+    /// [`Select`]: crossbeam_channel::Select
+    /// [`Select::ready`]: crossbeam_channel::Select::ready
+    /// [`Select::try_ready`]: crossbeam_channel::Select::try_ready
+    pub fn register<'a>(&'a self, select: &mut Select<'a>) -> usize {
+        self.member().mailbox.register(&self.finished, select)
+    }
+
+    /// Sleeps until a receive may find something; `false` when the deadline passed.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
+        self.member().mailbox.wait(&self.finished, deadline)
+    }
+
+    // ---- handles and ends ----
+
+    /// Another handle of this subscription: each event goes to one of them.
+    ///
+    /// Handles take no further slot of the bus's limit. Every handle sees the end.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("job")?;
+    /// let workers: Vec<_> = (0..2)
+    ///     .map(|_| {
+    ///         let jobs = sub.share();
+    ///         std::thread::spawn(move || jobs.iter().count())
+    ///     })
+    ///     .collect();
+    /// drop(sub);
+    /// bus.publisher("job")?.emit_batch(0..10)?;
+    /// drop(bus);
+    /// let done: usize = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+    /// assert_eq!(done, 10);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn share(&self) -> Self {
+        Subscription {
+            shared: Arc::clone(&self.shared),
+            finished: AtomicBool::new(false),
+        }
+    }
+
+    /// A handle that closes this subscription from elsewhere: for Ctrl-C, or for the thread that
+    /// ends another's loop. It does not keep the subscription alive.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// let closer = sub.closer();
+    /// let reader = std::thread::spawn(move || sub.iter().count());
+    /// closer.close();
+    /// assert_eq!(reader.join().unwrap(), 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn closer(&self) -> Closer<T> {
+        Closer(Arc::downgrade(&self.shared))
+    }
+
+    /// Closes the subscription: it leaves the bus and frees its slot, later emits do not match it,
+    /// and what is queued stays to be taken; then iteration ends, for every handle. Returns `false`
+    /// if it was closed before.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// sub.close();
+    /// bus.emit("a", 2)?;
+    /// assert_eq!(sub.iter().count(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn close(&self) -> bool {
+        self.shared.close()
+    }
+
+    /// Drops this handle, in a word that says why. If it is the last, the subscription leaves the
+    /// bus, and what is queued is dropped.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// bus.subscribe("a")?.unsubscribe();
+    /// assert_eq!(bus.subscriber_count(), 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn unsubscribe(self) {
+        drop(self);
+    }
+
+    /// Whether it, or its bus, was closed. Events may still wait in it.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// assert!(!sub.is_closed());
+    /// bus.close();
+    /// assert!(sub.is_closed());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.member().mailbox.is_closed()
+    }
+
+    /// Changes what it asks for, in one step: an emit sees the old patterns or the new ones. What is
+    /// queued stays.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, an empty list (the patterns stay as they were), or
+    /// [`SubscribeError::Ended`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a.*")?;
+    /// sub.set_patterns(["b.*", "c"])?;
+    /// assert_eq!(bus.emit("a.x", 1)?.matched, 0);
+    /// assert_eq!(bus.emit("b.x", 1)?.matched, 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn set_patterns(&self, patterns: impl IntoPatterns) -> Result<(), SubscribeError> {
+        let core = &self.shared.core;
+        let patterns = patterns.into_patterns(core.settings.syntax)?;
+        core.set_patterns(&self.shared.member, patterns.into())
+    }
+
+    // ---- what can be seen ----
+
+    /// What it asks for; empty after it was closed.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe(["a.*", "b"])?;
+    /// assert_eq!(sub.patterns()[1].as_str(), "b");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn patterns(&self) -> Vec<Pattern> {
+        let version = self.shared.core.registry.load();
+        let patterns = version.content.patterns_of(self.member().id);
+        patterns.map_or_else(Vec::new, |patterns| patterns.to_vec())
+    }
+
+    /// The name it was given.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscription("a").name("panel").subscribe()?;
+    /// assert_eq!(sub.name(), Some("panel"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.member().name.as_deref()
+    }
+
+    /// Its number on its bus, as in [`BusStats`](crate::BusStats).
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let (a, b) = (bus.subscribe("a")?, bus.subscribe("a")?);
+    /// assert_ne!(a.id(), b.id());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.member().id
+    }
+
+    /// How many events wait in it, replayed ones included.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!(sub.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.member().mailbox.len()
+    }
+
+    /// Whether no event waits in it.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert!(bus.subscribe("a")?.is_empty());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many events its queue holds at most.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert_eq!(bus.subscribe("a")?.capacity(), chanbus::DEFAULT_CAPACITY);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.member().mailbox.capacity()
+    }
+
+    /// What it does when full.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Overflow};
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert_eq!(bus.subscribe("a")?.overflow(), Overflow::DropNewest);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn overflow(&self) -> Overflow {
+        self.member().mailbox.overflow()
+    }
+
+    /// How many events matched its patterns: the sum of the four counters below.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!(sub.matched(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn matched(&self) -> u64 {
+        self.received() + self.dropped() + self.filtered() + self.conflated()
+    }
+
+    /// How many events were accepted and not pushed out since, taken or not.
+    ///
+    /// Exact while no other thread is in the middle of taking one.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!(sub.received(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.member().mailbox.received()
+    }
+
+    /// How many events were refused for want of room, or pushed out under
+    /// [`Overflow::DropOldest`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("a").capacity(1).subscribe()?;
+    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
+    /// assert_eq!(sub.dropped(), 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.member().mailbox.losses().dropped.load(Ordering::Acquire)
+    }
+
+    /// How many events its filter rejected, by saying no or by panicking.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("a").filter(|_| false).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!(sub.filtered(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn filtered(&self) -> u64 {
+        self.member().mailbox.losses().filtered.load(Ordering::Acquire)
+    }
+
+    /// How many events were replaced by a newer one of their topic, under [`Overflow::Latest`].
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Overflow};
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("a").overflow(Overflow::Latest).subscribe()?;
+    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
+    /// assert_eq!((sub.conflated(), sub.len()), (2, 1));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn conflated(&self) -> u64 {
+        self.member().mailbox.losses().conflated.load(Ordering::Acquire)
+    }
+
+    /// How many times its filter panicked; each counts as filtered, too.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("a").filter(|_| panic!()).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// assert_eq!((sub.filter_panics(), sub.filtered()), (1, 1));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn filter_panics(&self) -> u64 {
+        self.member().mailbox.losses().filter_panics.load(Ordering::Acquire)
+    }
+
+    /// How many events were dropped since this was last asked (or reported as
+    /// [`Beat::Missed`](crate::Beat::Missed)).
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("a").capacity(1).subscribe()?;
+    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
+    /// assert_eq!(sub.missed(), 2);
+    /// assert_eq!(sub.missed(), 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use = "what is told here is not told again"]
+    pub fn missed(&self) -> u64 {
+        self.member().mailbox.missed()
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Subscription<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("overflow", &self.overflow())
+            .field("closed", &self.is_closed())
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Closes a subscription from elsewhere; made by [`Subscription::closer`].
+///
+/// ```
+/// use chanbus::Bus;
+///
+/// let bus: Bus<u32> = Bus::new();
+/// let sub = bus.subscribe("a")?;
+/// let closer = sub.closer();
+/// assert!(closer.close());
+/// assert!(sub.is_closed());
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct Closer<T: Send + Sync + 'static>(Weak<Shared<T>>);
+
+impl<T: Send + Sync + 'static> Closer<T> {
+    /// [`Subscription::close`]; `false` if it was closed before, or is gone.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe("a")?;
+    /// assert!(sub.closer().close());
+    /// assert!(!sub.closer().close());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn close(&self) -> bool {
+        self.0.upgrade().is_some_and(|shared| shared.close())
+    }
+
+    /// Whether the subscription was closed, or is gone.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let closer = bus.subscribe("a")?.closer();
+    /// assert!(closer.is_closed());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0
+            .upgrade()
+            .is_none_or(|shared| shared.member.mailbox.is_closed())
+    }
+}
+
+impl<T: Send + Sync + 'static> Clone for Closer<T> {
+    fn clone(&self) -> Self {
+        Closer(Weak::clone(&self.0))
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Closer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closer")
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}

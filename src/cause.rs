@@ -1,0 +1,214 @@
+//! Which events led to the one being emitted.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::topic::Topic;
+
+/// Why an event was emitted: the topic of the event whose consumer emitted it, and that one's cause.
+///
+/// A chain holds topics, never events, and is as long as it is deep; a bus refuses chains deeper
+/// than its limit ([`BusBuilder::max_chain`](crate::BusBuilder::max_chain), 32 by default), so two
+/// consumers that answer each other for ever end with an error that names the chain.
+///
+/// # The current cause
+///
+/// Each thread has a current cause, carried by every event that is emitted on it. It is set while
+/// filters, taps and handlers run; code of your own that acts on an event sets it with
+/// [`Cause::scope`]. It does not cross an `.await` and is not passed to other threads: keep
+/// [`Cause::of`] there and enter it again.
+///
+/// ```
+/// use chanbus::{Bus, Cause};
+///
+/// let bus: Bus<&str> = Bus::new();
+/// let orders = bus.subscribe("order.placed")?;
+/// let mails = bus.subscribe("mail.sent")?;
+///
+/// bus.emit("order.placed", "book")?;
+/// let order = orders.recv()?;
+/// Cause::scope(&order, || bus.emit("mail.sent", "confirmation"))?;
+///
+/// let mail = mails.recv()?;
+/// let cause = mail.cause().expect("it was emitted because of an order");
+/// assert_eq!(cause.topic(), "order.placed");
+/// assert_eq!(cause.depth(), 1);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Cause(Arc<Link>);
+
+#[derive(Clone)]
+struct Link {
+    topic: Topic,
+    depth: usize,
+    parent: Option<Cause>,
+}
+
+thread_local! {
+    // Held unboxed, so that entering a scope allocates nothing; a cause is made when it is asked for.
+    static CURRENT: RefCell<Option<Link>> = const { RefCell::new(None) };
+}
+
+impl Cause {
+    /// The cause that an event would be for others.
+    ///
+    /// ```
+    /// use chanbus::{Cause, Event};
+    ///
+    /// let event = Event::new("a.b", ())?;
+    /// assert_eq!(Cause::of(&event).topic(), "a.b");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of<T>(event: &crate::Event<T>) -> Cause {
+        Cause(Arc::new(Link::of(event)))
+    }
+
+    /// Runs `act` with this event as the thread's current cause, then restores the one before, also
+    /// when `act` panics.
+    ///
+    /// ```
+    /// use chanbus::{Cause, Event};
+    ///
+    /// let event = Event::new("a.b", ())?;
+    /// let inside = Cause::scope(&event, || Cause::current().map(|cause| cause.to_string()));
+    /// assert_eq!(inside.as_deref(), Some("a.b"));
+    /// assert!(Cause::current().is_none());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn scope<T, R>(event: &crate::Event<T>, act: impl FnOnce() -> R) -> R {
+        let _restore = Restore::enter(Link::of(event));
+        act()
+    }
+
+    /// Runs `act` with this cause as the thread's current one: for code that was handed a cause
+    /// from another thread, or kept it across an `.await`.
+    ///
+    /// ```
+    /// use chanbus::{Cause, Event};
+    ///
+    /// let cause = Cause::of(&Event::new("a.b", ())?);
+    /// let depth = std::thread::spawn(move || cause.enter(|| Cause::current().unwrap().depth()));
+    /// assert_eq!(depth.join().unwrap(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn enter<R>(&self, act: impl FnOnce() -> R) -> R {
+        let _restore = Restore::enter((*self.0).clone());
+        act()
+    }
+
+    /// The thread's current cause: what an event emitted now would carry.
+    ///
+    /// ```
+    /// assert!(chanbus::Cause::current().is_none());
+    /// ```
+    #[must_use]
+    pub fn current() -> Option<Cause> {
+        // A thread that is being torn down has none.
+        CURRENT
+            .try_with(|current| current.borrow().clone())
+            .ok()
+            .flatten()
+            .map(|link| Cause(Arc::new(link)))
+    }
+
+    /// The topic of the event that is the immediate cause.
+    ///
+    /// ```
+    /// # use chanbus::{Cause, Event};
+    /// assert_eq!(Cause::of(&Event::new("a", 1)?).topic(), "a");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.0.topic
+    }
+
+    /// How many events long the chain is: 1 for an event that had no cause itself.
+    ///
+    /// ```
+    /// # use chanbus::{Cause, Event};
+    /// assert_eq!(Cause::of(&Event::new("a", 1)?).depth(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.0.depth
+    }
+
+    /// What caused the immediate cause.
+    ///
+    /// ```
+    /// # use chanbus::{Cause, Event};
+    /// assert!(Cause::of(&Event::new("a", 1)?).parent().is_none());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn parent(&self) -> Option<&Cause> {
+        self.0.parent.as_ref()
+    }
+
+    /// The topics from the immediate cause back to the first.
+    ///
+    /// ```
+    /// # use chanbus::{Cause, Event};
+    /// let cause = Cause::of(&Event::new("a", 1)?);
+    /// assert_eq!(cause.chain().count(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn chain(&self) -> impl Iterator<Item = &Topic> {
+        std::iter::successors(Some(self), |cause| cause.parent()).map(Cause::topic)
+    }
+}
+
+/// The chain, first cause first: `order.placed > stock.reserved > mail.sent`.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut topics: Vec<&Topic> = self.chain().collect();
+        topics.reverse();
+        for (place, topic) in topics.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" > ")?;
+            }
+            f.write_str(topic)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cause({self})")
+    }
+}
+
+impl Link {
+    fn of<T>(event: &crate::Event<T>) -> Self {
+        let parent = event.cause().cloned();
+        Link {
+            topic: event.topic().clone(),
+            depth: parent.as_ref().map_or(0, Cause::depth) + 1,
+            parent,
+        }
+    }
+}
+
+/// Puts the current cause back as it was, whichever way the scope is left.
+struct Restore(Option<Link>);
+
+impl Restore {
+    fn enter(link: Link) -> Self {
+        let before = CURRENT.try_with(|current| current.replace(Some(link)));
+        Restore(before.ok().flatten())
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        let before = self.0.take();
+        // What is replaced holds topics only, so nothing of the user's runs here.
+        let _ = CURRENT.try_with(|current| current.replace(before));
+    }
+}

@@ -1,0 +1,129 @@
+//! All of the crate's errors in one, for `?` in applications.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::{
+    BatchError, BuildError, EmitError, PatternError, PatternsError, RecvError, RecvTimeoutError,
+    SubscribeError, TopicError, TryRecvError, WaitError,
+};
+use crate::cause::Cause;
+
+/// Any error of this crate, for `?` in applications.
+///
+/// Payloads that an [`EmitError`] hands back are dropped on the way into it; match on the
+/// operation's own error where they matter.
+///
+/// ```
+/// fn run() -> Result<(), chanbus::Error> {
+///     let bus = chanbus::Bus::builder().capacity(8).build()?;
+///     let sub = bus.subscribe("greeting.*")?;
+///     bus.emit("greeting.casual", "hello")?;
+///     assert_eq!(*sub.recv()?.payload(), "hello");
+///     Ok(())
+/// }
+/// # run().unwrap();
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text is no topic.
+    Topic(TopicError),
+    /// A text is no pattern.
+    Pattern(PatternError),
+    /// A bus was not built.
+    Build(BuildError),
+    /// A subscription or a tap was not made.
+    Subscribe(SubscribeError),
+    /// An emit on a closed bus.
+    Closed,
+    /// An emit at the end of too long a chain of events.
+    ChainTooDeep {
+        /// The chain.
+        cause: Cause,
+        /// The bus's limit.
+        limit: usize,
+    },
+    /// A batch was given up by its closure, with what that said.
+    Batch(Box<str>),
+    /// A receive on a subscription that is closed and empty.
+    Recv(RecvError),
+    /// No event at once.
+    TryRecv(TryRecvError),
+    /// No event in time.
+    RecvTimeout(RecvTimeoutError),
+    /// A wait without its event.
+    Wait(WaitError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Topic(error) => error.fmt(f),
+            Error::Pattern(error) => error.fmt(f),
+            Error::Build(error) => error.fmt(f),
+            Error::Subscribe(error) => error.fmt(f),
+            Error::Closed => EmitError::Closed(()).fmt(f),
+            Error::ChainTooDeep { cause, limit } => EmitError::ChainTooDeep {
+                cause: cause.clone(),
+                limit: *limit,
+                payload: (),
+            }
+            .fmt(f),
+            Error::Batch(reason) => write!(f, "the batch was given up: {reason}"),
+            Error::Recv(error) => error.fmt(f),
+            Error::TryRecv(error) => error.fmt(f),
+            Error::RecvTimeout(error) => error.fmt(f),
+            Error::Wait(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {}
+
+impl<T> From<EmitError<T>> for Error {
+    fn from(error: EmitError<T>) -> Self {
+        match error {
+            EmitError::BadTopic { error, .. } => Error::Topic(error),
+            EmitError::Closed(_) => Error::Closed,
+            EmitError::ChainTooDeep { cause, limit, .. } => Error::ChainTooDeep { cause, limit },
+        }
+    }
+}
+
+impl<T, E: fmt::Display> From<BatchError<T, E>> for Error {
+    fn from(error: BatchError<T, E>) -> Self {
+        match error {
+            BatchError::Refused(reason) => Error::Batch(reason.to_string().into()),
+            BatchError::Event(error) => error.into(),
+            BatchError::Emit(error) => error.into(),
+        }
+    }
+}
+
+impl From<PatternsError> for Error {
+    fn from(error: PatternsError) -> Self {
+        Error::Subscribe(error.into())
+    }
+}
+
+macro_rules! error_from {
+    ($($variant:ident($error:ty)),* $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Error::$variant(error)
+            }
+        })*
+    };
+}
+
+error_from!(
+    Topic(TopicError),
+    Pattern(PatternError),
+    Build(BuildError),
+    Subscribe(SubscribeError),
+    Recv(RecvError),
+    TryRecv(TryRecvError),
+    RecvTimeout(RecvTimeoutError),
+    Wait(WaitError),
+);

@@ -1,0 +1,175 @@
+//! What can go wrong with setting up: a bus, a subscription.
+
+use std::error::Error;
+use std::fmt;
+
+use super::{PatternError, PatternsError};
+
+/// A subscription or a tap that was not made.
+///
+/// ```
+/// use chanbus::{Bus, SubscribeError};
+///
+/// let bus: Bus<u32> = Bus::builder().max_subscribers(1).build()?;
+/// let first = bus.subscribe("a")?;
+/// let error = bus.subscribe("b").unwrap_err();
+/// assert_eq!(error, SubscribeError::LimitReached { limit: 1 });
+/// assert!(error.to_string().contains("BusBuilder::max_subscribers"));
+///
+/// assert!(matches!(bus.subscribe("a..b"), Err(SubscribeError::BadPattern(_))));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The list of patterns is empty.
+    NoPatterns,
+    /// A text is no pattern: [`PatternError`] says where and why.
+    BadPattern(PatternError),
+    /// The bus has as many subscriptions as it may.
+    LimitReached {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A queue of no slots was asked for; it could never deliver.
+    ZeroCapacity,
+    /// A queue larger than [`MAX_CAPACITY`](crate::MAX_CAPACITY) was asked for.
+    CapacityTooLarge {
+        /// What was asked for.
+        capacity: usize,
+    },
+    /// The bus is closed, and stays so.
+    Closed,
+    /// The subscription itself is closed: its patterns can no longer be changed.
+    Ended,
+}
+
+impl SubscribeError {
+    /// Whether the bus had as many subscriptions as it may.
+    ///
+    /// ```
+    /// # use chanbus::SubscribeError;
+    /// assert!(SubscribeError::LimitReached { limit: 64 }.is_limit_reached());
+    /// ```
+    #[must_use]
+    pub fn is_limit_reached(&self) -> bool {
+        matches!(self, SubscribeError::LimitReached { .. })
+    }
+
+    /// Whether the bus was closed.
+    ///
+    /// ```
+    /// # use chanbus::SubscribeError;
+    /// assert!(SubscribeError::Closed.is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, SubscribeError::Closed)
+    }
+
+    /// Whether the patterns were at fault: one is none, or there are none.
+    ///
+    /// ```
+    /// # use chanbus::SubscribeError;
+    /// assert!(SubscribeError::NoPatterns.is_bad_patterns());
+    /// ```
+    #[must_use]
+    pub fn is_bad_patterns(&self) -> bool {
+        matches!(
+            self,
+            SubscribeError::NoPatterns | SubscribeError::BadPattern(_)
+        )
+    }
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubscribeError::NoPatterns => PatternsError::Empty.fmt(f),
+            SubscribeError::BadPattern(error) => error.fmt(f),
+            SubscribeError::LimitReached { limit } => write!(
+                f,
+                "the bus has its limit of {limit} subscriptions: drop one, or raise the limit \
+                 with `BusBuilder::max_subscribers`"
+            ),
+            SubscribeError::ZeroCapacity => BuildError::ZeroCapacity.fmt(f),
+            &SubscribeError::CapacityTooLarge { capacity } => {
+                BuildError::CapacityTooLarge { capacity }.fmt(f)
+            }
+            SubscribeError::Closed => f.write_str("the bus is closed"),
+            SubscribeError::Ended => f.write_str("the subscription is closed"),
+        }
+    }
+}
+
+impl Error for SubscribeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SubscribeError::BadPattern(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<PatternError> for SubscribeError {
+    fn from(error: PatternError) -> Self {
+        SubscribeError::BadPattern(error)
+    }
+}
+
+impl From<PatternsError> for SubscribeError {
+    fn from(error: PatternsError) -> Self {
+        match error {
+            PatternsError::Empty => SubscribeError::NoPatterns,
+            PatternsError::Pattern(error) => SubscribeError::BadPattern(error),
+        }
+    }
+}
+
+impl From<BuildError> for SubscribeError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::ZeroCapacity => SubscribeError::ZeroCapacity,
+            BuildError::CapacityTooLarge { capacity } => {
+                SubscribeError::CapacityTooLarge { capacity }
+            }
+        }
+    }
+}
+
+/// A bus that was not built.
+///
+/// ```
+/// use chanbus::{BuildError, Bus};
+///
+/// let error = Bus::<u32>::builder().capacity(0).build().unwrap_err();
+/// assert_eq!(error, BuildError::ZeroCapacity);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Queues of no slots were asked for; they could never deliver.
+    ZeroCapacity,
+    /// Queues larger than [`MAX_CAPACITY`](crate::MAX_CAPACITY) were asked for.
+    CapacityTooLarge {
+        /// What was asked for.
+        capacity: usize,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::ZeroCapacity => {
+                f.write_str("a queue of capacity 0 could never deliver: give `capacity` at least 1")
+            }
+            BuildError::CapacityTooLarge { capacity } => write!(
+                f,
+                "a capacity of {capacity} is above the most that a queue can have, {}",
+                crate::MAX_CAPACITY
+            ),
+        }
+    }
+}
+
+impl Error for BuildError {}

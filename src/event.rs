@@ -1,0 +1,356 @@
+//! The event: what every subscriber gets the same copy of.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::cause::Cause;
+use crate::clock::{self, Clock};
+use crate::error::TopicError;
+use crate::topic::Topic;
+use crate::value::Value;
+
+/// Something that happened: a topic, a payload, and when.
+///
+/// An event is a handle of one pointer. Cloning it copies the pointer and counts it, so the payload
+/// needs no `Clone`; every subscriber reads the same one, and it is dropped with the last handle.
+///
+/// | Part | Read by | Where it comes from |
+/// |---|---|---|
+/// | topic | [`topic`](Event::topic) | the emit |
+/// | payload | [`payload`](Event::payload) | the emit |
+/// | timestamp | [`timestamp`](Event::timestamp), [`unix_seconds`](Event::unix_seconds) | the bus's [`Clock`] |
+/// | source | [`source`](Event::source), [`source_or_unknown`](Event::source_or_unknown) | [`EventDraft::source`](crate::EventDraft::source) |
+/// | metadata | [`metadata`](Event::metadata) | [`EventDraft::metadata`](crate::EventDraft::metadata) |
+/// | extensions | [`extension`](Event::extension) | [`EventDraft::extension`](crate::EventDraft::extension) |
+/// | cause | [`cause`](Event::cause) | the thread's current [`Cause`] |
+///
+/// The last four share one allocation, made only for events that have one of them.
+///
+/// ```
+/// use chanbus::Event;
+///
+/// let event = Event::new("scan.started", "/home")?;
+/// assert_eq!(event.topic(), "scan.started");
+/// assert_eq!(*event.payload(), "/home");
+/// assert_eq!(event.source_or_unknown(), "unknown");
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct Event<T>(Arc<Block<T>>);
+
+struct Block<T> {
+    topic: Topic,
+    nanos: u64,
+    /// What most events do not have; shared with events derived from this one.
+    extras: Option<Arc<Extras>>,
+    payload: T,
+}
+
+/// The parts that an event has only if it was given them.
+#[derive(Clone, Default)]
+pub(crate) struct Extras {
+    pub(crate) source: Option<Arc<str>>,
+    pub(crate) metadata: Vec<(Arc<str>, Value)>,
+    pub(crate) extensions: Vec<Arc<dyn Any + Send + Sync>>,
+    pub(crate) cause: Option<Cause>,
+}
+
+impl<T> Event<T> {
+    /// What [`source_or_unknown`](Event::source_or_unknown) reads for an event without a source.
+    pub const UNKNOWN_SOURCE: &'static str = "unknown";
+
+    /// An event that is on no bus yet, stamped by the [coarse clock](Clock::coarse), with the
+    /// thread's current [`Cause`].
+    ///
+    /// [`Bus::emit`](crate::Bus::emit) makes its own; this one is for
+    /// [`Bus::emit_event`](crate::Bus::emit_event), for batches and for tests.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no topic.
+    ///
+    /// ```
+    /// use chanbus::{Bus, Event};
+    ///
+    /// let event = Event::new("ui.click", 7)?;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe("ui.*")?;
+    /// bus.emit_event(event.clone())?;
+    /// assert!(sub.recv()?.ptr_eq(&event));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn new(
+        topic: impl TryInto<Topic, Error: Into<TopicError>>,
+        payload: T,
+    ) -> Result<Self, TopicError> {
+        let topic = topic.try_into().map_err(Into::into)?;
+        Ok(Self::assemble(
+            topic,
+            payload,
+            Clock::coarse().now_nanos(),
+            Extras::caused(Cause::current()),
+        ))
+    }
+
+    pub(crate) fn assemble(
+        topic: Topic,
+        payload: T,
+        nanos: u64,
+        extras: Option<Arc<Extras>>,
+    ) -> Self {
+        Event(Arc::new(Block {
+            topic,
+            nanos,
+            extras,
+            payload,
+        }))
+    }
+
+    /// What happened.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert_eq!(Event::new("a.b", ())?.topic(), "a.b");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.0.topic
+    }
+
+    /// What it was about.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert_eq!(*Event::new("a.b", 7)?.payload(), 7);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn payload(&self) -> &T {
+        &self.0.payload
+    }
+
+    /// When it was emitted, by the bus's [`Clock`].
+    ///
+    /// The default clock may lag by a tick of the kernel, and follows the system's time when that is
+    /// set back: it is not monotone.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert!(Event::new("a.b", ())?.timestamp() > std::time::UNIX_EPOCH);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn timestamp(&self) -> SystemTime {
+        clock::from_nanos(self.0.nanos)
+    }
+
+    /// When it was emitted, in seconds since the Unix epoch.
+    ///
+    /// A float of today holds about a quarter of a microsecond; [`timestamp`](Event::timestamp) is
+    /// exact.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert!(Event::new("a.b", ())?.unix_seconds() > 1.7e9);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn unix_seconds(&self) -> f64 {
+        self.0.nanos as f64 / 1e9
+    }
+
+    /// Who emitted it, if that was said.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert_eq!(Event::new("a.b", ())?.source(), None);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        self.extras()?.source.as_deref()
+    }
+
+    /// Who emitted it, or [`UNKNOWN_SOURCE`](Event::UNKNOWN_SOURCE).
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert_eq!(Event::new("a.b", ())?.source_or_unknown(), "unknown");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn source_or_unknown(&self) -> &str {
+        self.source().unwrap_or(Self::UNKNOWN_SOURCE)
+    }
+
+    /// The metadata of that name.
+    ///
+    /// ```
+    /// use chanbus::{Event, Value};
+    ///
+    /// let event = Event::draft("a.b", ()).metadata("trace", 7).build()?;
+    /// assert_eq!(event.metadata("trace"), Some(&Value::Int(7)));
+    /// assert_eq!(event.metadata("other"), None);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn metadata(&self, name: &str) -> Option<&Value> {
+        self.metadata_iter()
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// All metadata, in the order in which they were set.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// let event = Event::draft("a.b", ()).metadata("x", 1).metadata("y", 2).build()?;
+    /// let names: Vec<&str> = event.metadata_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["x", "y"]);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn metadata_iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.extras()
+            .into_iter()
+            .flat_map(|extras| &extras.metadata)
+            .map(|(name, value)| (&**name, value))
+    }
+
+    /// The attached object of that type.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// struct Raw(&'static str);
+    ///
+    /// let event = Event::draft("a.b", ()).extension(Raw("{}")).build()?;
+    /// assert_eq!(event.extension::<Raw>().unwrap().0, "{}");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn extension<R: Send + Sync + 'static>(&self) -> Option<&R> {
+        self.extras()?
+            .extensions
+            .iter()
+            .find_map(|extension| extension.downcast_ref())
+    }
+
+    /// Which event led to this one, and what to that.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert!(Event::new("a.b", ())?.cause().is_none());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.extras()?.cause.as_ref()
+    }
+
+    /// The same event with another payload: topic, timestamp, source, metadata, extensions and cause
+    /// stay.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// let event = Event::new("a.b", 7)?.with_payload("seven");
+    /// assert_eq!(*event.payload(), "seven");
+    /// assert_eq!(event.topic(), "a.b");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_payload<U>(&self, payload: U) -> Event<U> {
+        Event::assemble(
+            self.0.topic.clone(),
+            payload,
+            self.0.nanos,
+            self.0.extras.clone(),
+        )
+    }
+
+    /// [`with_payload`](Event::with_payload), with a payload made from this one.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// let event = Event::new("a.b", 7)?.map_payload(|number| number * 2);
+    /// assert_eq!(*event.payload(), 14);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn map_payload<U>(&self, map: impl FnOnce(&T) -> U) -> Event<U> {
+        self.with_payload(map(self.payload()))
+    }
+
+    /// Whether both are handles of one event.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// let event = Event::new("a.b", 7)?;
+    /// assert!(event.ptr_eq(&event.clone()));
+    /// assert!(!event.ptr_eq(&Event::new("a.b", 7)?));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The payload itself, if this is the last handle.
+    ///
+    /// # Errors
+    ///
+    /// Another handle exists; the event comes back.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// let event = Event::new("a.b", String::from("x"))?;
+    /// let other = event.clone();
+    /// let event = event.try_into_payload().unwrap_err();
+    /// drop(other);
+    /// assert_eq!(event.try_into_payload().unwrap(), "x");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn try_into_payload(self) -> Result<T, Self> {
+        match Arc::try_unwrap(self.0) {
+            Ok(block) => Ok(block.payload),
+            Err(shared) => Err(Event(shared)),
+        }
+    }
+
+    fn extras(&self) -> Option<&Extras> {
+        self.0.extras.as_deref()
+    }
+}
+
+impl<T> Clone for Event<T> {
+    fn clone(&self) -> Self {
+        Event(Arc::clone(&self.0))
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Event<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Event");
+        shown
+            .field("topic", &self.topic().as_str())
+            .field("payload", self.payload());
+        if let Some(source) = self.source() {
+            shown.field("source", &source);
+        }
+        if let Some(cause) = self.cause() {
+            shown.field("cause", cause);
+        }
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Extras {
+    /// The extras of an event that was given nothing else.
+    pub(crate) fn caused(cause: Option<Cause>) -> Option<Arc<Extras>> {
+        cause.map(|cause| {
+            Arc::new(Extras {
+                cause: Some(cause),
+                ..Extras::default()
+            })
+        })
+    }
+}
