@@ -11,6 +11,8 @@ mod sync;
 mod topic;
 mod value;
 
+#[cfg(feature = "json")]
+pub use bus::Fields;
 pub use bus::{
     Batch, Batched, Beat, Bus, BusBuilder, BusStats, CaughtPanic, Closer, DEFAULT_CAPACITY,
     DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE, Emitted,
@@ -18,8 +20,6 @@ pub use bus::{
     SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter, WeakBus, global, global_or_default,
     set_global, take_global,
 };
-#[cfg(feature = "json")]
-pub use bus::Fields;
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
 pub use draft::{EventDraft, Unbound};

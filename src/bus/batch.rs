@@ -108,7 +108,9 @@ impl<T: Send + Sync + 'static> Batch<T> {
             Ok(topic) => topic,
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
-        let event = self.core.event(&topic, payload, None, Extras::caused(cause));
+        let event = self
+            .core
+            .event(&topic, payload, None, Extras::caused(cause));
         self.events.push(event);
         Ok(())
     }
@@ -221,7 +223,9 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
             Ok(topic) => topic,
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
-        let event = batch.core.event(&topic, payload, self.nanos, extras.shared());
+        let event = batch
+            .core
+            .event(&topic, payload, self.nanos, extras.shared());
         batch.events.push(event);
         Ok(())
     }

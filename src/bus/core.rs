@@ -361,7 +361,11 @@ impl<T> Core<T> {
         })
     }
 
-    pub(super) fn add_tap(&self, tap: &Arc<Tap<T>>, patterns: Arc<[Pattern]>) -> Result<(), SubscribeError> {
+    pub(super) fn add_tap(
+        &self,
+        tap: &Arc<Tap<T>>,
+        patterns: Arc<[Pattern]>,
+    ) -> Result<(), SubscribeError> {
         self.registry.update(|table, _| {
             if table.closed {
                 return Err(SubscribeError::Closed);

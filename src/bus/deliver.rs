@@ -132,7 +132,11 @@ fn filter<T>(
                 Some(true) => {}
                 Some(false) => {
                     // Relaxed: a statistic.
-                    member.mailbox.losses().filtered.fetch_add(1, Ordering::Relaxed);
+                    member
+                        .mailbox
+                        .losses()
+                        .filtered
+                        .fetch_add(1, Ordering::Relaxed);
                     emitted.filtered += 1;
                     out.insert(place, route.members.len());
                 }
@@ -153,9 +157,13 @@ pub(super) fn accepts<T>(
     };
     let name = member.name.as_deref();
     let verdict = filter.with(|filter| {
-        shield(on_panic, PanicPlace::Filter, Some(event.topic()), name, || {
-            filter(event)
-        })
+        shield(
+            on_panic,
+            PanicPlace::Filter,
+            Some(event.topic()),
+            name,
+            || filter(event),
+        )
     })?;
     if verdict.is_none() {
         let panics = &member.mailbox.losses().filter_panics;
@@ -166,17 +174,14 @@ pub(super) fn accepts<T>(
 
 /// The user's code that comes after all pushes: taps, and destructors of what was pushed out.
 #[cold]
-fn finish<T>(
-    route: &Route<T>,
-    event: Event<T>,
-    evicted: Evicted<T>,
-    on_panic: Option<&PanicHook>,
-) {
+fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: Option<&PanicHook>) {
     let topic = event.topic().clone();
     Cause::scope(&event, || {
         for tap in &route.taps {
             tap.hook.with(|tap| {
-                shield(on_panic, PanicPlace::Tap, Some(&topic), None, || tap(&event))
+                shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
+                    tap(&event)
+                })
             });
         }
         for older in evicted {

@@ -115,7 +115,6 @@ impl<T: Send + Sync + 'static> IntoIterator for Subscription<T> {
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Beat<T> {
     /// An event.
     Event(Event<T>),

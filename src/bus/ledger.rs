@@ -134,7 +134,11 @@ impl<T> Ledger<T> {
     }
 
     fn emitted_ever(&self, unbound: u64) -> u64 {
-        let bound: u64 = self.publishers.iter().map(|count| count.load(Relaxed)).sum();
+        let bound: u64 = self
+            .publishers
+            .iter()
+            .map(|count| count.load(Relaxed))
+            .sum();
         self.emitted + bound + unbound
     }
 

@@ -304,7 +304,10 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// let several = bus.subscribe(["scan.**", "ui.click"])?;
     /// # Ok::<(), chanbus::Error>(())
     /// ```
-    pub fn subscribe(&self, patterns: impl IntoPatterns) -> Result<Subscription<T>, SubscribeError> {
+    pub fn subscribe(
+        &self,
+        patterns: impl IntoPatterns,
+    ) -> Result<Subscription<T>, SubscribeError> {
         self.subscription(patterns).subscribe()
     }
 
@@ -469,7 +472,9 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &Bus<T>> {
             nanos: self.nanos,
             patience: None,
         };
-        self.sink.core().emit_with(self.topic, self.payload, details)
+        self.sink
+            .core()
+            .emit_with(self.topic, self.payload, details)
     }
 }
 

@@ -2,14 +2,12 @@
 //!
 //! Immutable values: a change makes a new [`Table`] that shares what did not change.
 
-use rpds::HashTrieMapSync;
-
 use super::conflate::Keyed;
 use super::registry::Content;
 use super::subscriber::Mailbox;
 use crate::error::TopicError;
 use crate::event::Event;
-use crate::pattern::{Index, Pattern};
+use crate::pattern::{IdMap, Index, Pattern};
 use crate::sync::{Arc, Hook};
 use crate::topic::Topic;
 
@@ -75,8 +73,8 @@ impl<L> Clone for Seat<L> {
 /// All listeners of a bus.
 pub(super) struct Table<T> {
     index: Index<Listener<T>>,
-    members: HashTrieMapSync<u64, Seat<Member<T>>>,
-    taps: HashTrieMapSync<u64, Seat<Tap<T>>>,
+    members: IdMap<Seat<Member<T>>>,
+    taps: IdMap<Seat<Tap<T>>>,
     pub(super) closed: bool,
 }
 
@@ -95,8 +93,8 @@ impl<T> Table<T> {
     pub(super) fn new() -> Self {
         Table {
             index: Index::new(),
-            members: HashTrieMapSync::new_sync(),
-            taps: HashTrieMapSync::new_sync(),
+            members: IdMap::new(),
+            taps: IdMap::new(),
             closed: false,
         }
     }
@@ -109,24 +107,26 @@ impl<T> Table<T> {
         }
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = &Seat<Member<T>>> {
-        self.members.values()
+    /// The subscriptions, oldest first.
+    pub(super) fn members(&self) -> Vec<&Seat<Member<T>>> {
+        self.members.sorted()
     }
 
-    pub(super) fn taps(&self) -> impl Iterator<Item = &Seat<Tap<T>>> {
-        self.taps.values()
+    /// The taps, oldest first.
+    pub(super) fn taps(&self) -> Vec<&Seat<Tap<T>>> {
+        self.taps.sorted()
     }
 
     pub(super) fn member_count(&self) -> usize {
-        self.members.size()
+        self.members.len()
     }
 
     pub(super) fn tap_count(&self) -> usize {
-        self.taps.size()
+        self.taps.len()
     }
 
     pub(super) fn patterns_of(&self, id: u64) -> Option<Arc<[Pattern]>> {
-        self.members.get(&id).map(|seat| Arc::clone(&seat.patterns))
+        self.members.get(id).map(|seat| Arc::clone(&seat.patterns))
     }
 
     pub(super) fn add_member(&mut self, member: &Arc<Member<T>>, patterns: Arc<[Pattern]>) {
@@ -136,12 +136,11 @@ impl<T> Table<T> {
         }
         let listener = Arc::clone(member);
         let seat = Seat { listener, patterns };
-        self.members.insert_mut(member.id, seat);
+        self.members.insert(member.id, seat);
     }
 
     pub(super) fn remove_member(&mut self, id: u64) -> Option<Seat<Member<T>>> {
-        let seat = self.members.get(&id)?.clone();
-        self.members.remove_mut(&id);
+        let seat = self.members.remove(id)?;
         self.unlist(id, &seat.patterns);
         Some(seat)
     }
@@ -152,12 +151,11 @@ impl<T> Table<T> {
                 .insert(pattern, tap.id, Listener::Tap(Arc::clone(tap)));
         }
         let listener = Arc::clone(tap);
-        self.taps.insert_mut(tap.id, Seat { listener, patterns });
+        self.taps.insert(tap.id, Seat { listener, patterns });
     }
 
     pub(super) fn remove_tap(&mut self, id: u64) -> Option<Seat<Tap<T>>> {
-        let seat = self.taps.get(&id)?.clone();
-        self.taps.remove_mut(&id);
+        let seat = self.taps.remove(id)?;
         self.unlist(id, &seat.patterns);
         Some(seat)
     }
@@ -195,9 +193,8 @@ impl<T> Table<T> {
 
     /// Every subscription, whatever it asked for, and the taps of this topic.
     pub(super) fn route_to_all(&self, topic: &str) -> Route<T> {
-        let mut members: Vec<_> = self.members().map(|seat| &seat.listener).collect();
-        members.sort_unstable_by_key(|member| member.id);
-        let members = members.into_iter().cloned().collect();
+        let members = self.members().into_iter();
+        let members = members.map(|seat| Arc::clone(&seat.listener)).collect();
         Route::new(members, self.route(topic).taps)
     }
 }

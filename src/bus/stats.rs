@@ -161,8 +161,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
                 mut conflated,
                 mut filter_panics,
             } = ledger.departed();
-            let mut subscriptions: Vec<_> = table.members().map(SubscriptionStats::of).collect();
-            subscriptions.sort_unstable_by_key(|stats| stats.id);
+            let members = table.members().into_iter();
+            let subscriptions: Vec<_> = members.map(SubscriptionStats::of).collect();
             for stats in &subscriptions {
                 received += stats.received;
                 dropped += stats.dropped;

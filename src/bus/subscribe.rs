@@ -90,10 +90,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// assert_eq!(sub.filtered(), 2);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
-    pub fn filter(
-        mut self,
-        filter: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub fn filter(mut self, filter: impl Fn(&Event<T>) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(match self.filter {
             None => Box::new(filter),
             Some(first) => Box::new(move |event: &Event<T>| first(event) && filter(event)),

@@ -128,8 +128,7 @@ pub(crate) struct Mailbox<E: Keyed> {
 impl<E: Keyed> Mailbox<E> {
     /// A mailbox of exactly `capacity` slots, which must be at least one.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
-        let pending =
-            (overflow == Overflow::Latest).then(|| Mutex::new(Pending::new(capacity)));
+        let pending = (overflow == Overflow::Latest).then(|| Mutex::new(Pending::new(capacity)));
         Mailbox {
             queue: Queue::new(capacity),
             overflow,
@@ -352,11 +351,7 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     /// Adds the wait for the next message to a `Select` of the user's.
-    pub(crate) fn register<'a>(
-        &'a self,
-        finished: &AtomicBool,
-        select: &mut Select<'a>,
-    ) -> usize {
+    pub(crate) fn register<'a>(&'a self, finished: &AtomicBool, select: &mut Select<'a>) -> usize {
         if self.is_ready(finished) {
             register_ready(select)
         } else {
@@ -366,9 +361,7 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Whether a take would return at once for a reason that the queue itself does not show.
     fn is_ready(&self, finished: &AtomicBool) -> bool {
-        self.front_len.load(Acquire) > 0
-            || self.closed.load(Acquire)
-            || finished.load(Relaxed)
+        self.front_len.load(Acquire) > 0 || self.closed.load(Acquire) || finished.load(Relaxed)
     }
 
     /// What was taken from the queue: a message, or a token that stands for one; `None` for the end.

@@ -580,7 +580,11 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.member().mailbox.losses().dropped.load(Ordering::Acquire)
+        self.member()
+            .mailbox
+            .losses()
+            .dropped
+            .load(Ordering::Acquire)
     }
 
     /// How many events its filter rejected, by saying no or by panicking.
@@ -595,7 +599,11 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn filtered(&self) -> u64 {
-        self.member().mailbox.losses().filtered.load(Ordering::Acquire)
+        self.member()
+            .mailbox
+            .losses()
+            .filtered
+            .load(Ordering::Acquire)
     }
 
     /// How many events were replaced by a newer one of their topic, under [`Overflow::Latest`].
@@ -610,7 +618,11 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn conflated(&self) -> u64 {
-        self.member().mailbox.losses().conflated.load(Ordering::Acquire)
+        self.member()
+            .mailbox
+            .losses()
+            .conflated
+            .load(Ordering::Acquire)
     }
 
     /// How many times its filter panicked; each counts as filtered, too.
@@ -625,7 +637,11 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn filter_panics(&self) -> u64 {
-        self.member().mailbox.losses().filter_panics.load(Ordering::Acquire)
+        self.member()
+            .mailbox
+            .losses()
+            .filter_panics
+            .load(Ordering::Acquire)
     }
 
     /// How many events were dropped since this was last asked (or reported as
