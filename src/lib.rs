@@ -1,4 +1,185 @@
-//! chanbus: an event bus inside one process.
+//! An event bus inside one process: any thread emits, every interested subscriber has its own bounded
+//! queue, emitting never waits for a consumer, and what overflows is counted, never silent.
+//!
+//! ```
+//! use chanbus::Bus;
+//!
+//! let bus = Bus::new();
+//! let sub = bus.subscribe("scan.*")?;
+//!
+//! bus.emit("scan.started", "/home")?;
+//! bus.emit("scan.finished", "/home")?;
+//! drop(bus);
+//!
+//! for event in &sub {
+//!     println!("{} {}", event.topic(), event.payload());
+//! }
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! A subscription is a guard: dropping it unsubscribes. Dropping the last [`Bus`] handle closes the
+//! bus, and every `for` loop over a subscription ends once it has read what was queued.
+//!
+//! # When to use something else
+//!
+//! - *Two fixed ends*: a channel, such as `crossbeam-channel`, is what you want; this crate puts
+//!   one behind every subscription.
+//! - *Fan-out of small values to very many readers that all keep up*: one ring shared by all readers
+//!   (a disruptor, `tokio::sync::broadcast`) emits far cheaper than a push for each. It couples them
+//!   in turn: one capacity, one policy, and the slow lose what the fast have read.
+//! - *Losing an event is not acceptable*: every queue here is bounded, and an emit does not wait.
+//!   [`Bus::emit_within`] waits for room for a time; beyond that, use a channel with back pressure,
+//!   or a database.
+//! - *Several processes*: a broker.
+//!
+//! # The parts
+//!
+//! | To | Use |
+//! |---|---|
+//! | emit now and then, on any topic | [`Bus::emit`]; with a source or metadata, [`Bus::event`] |
+//! | emit often on one topic | a [`Publisher`] |
+//! | emit many at once, or all or none | [`Publisher::emit_batch`], [`Bus::batch`] |
+//! | wait for room instead of dropping | [`Bus::emit_within`] |
+//! | receive in a thread | [`Bus::subscribe`], then `for event in &sub` |
+//! | spread work over threads | [`Subscription::share`] |
+//! | wait beside other channels | [`Subscription::register`] |
+//! | hear gaps and signs of life | [`Subscription::heartbeats`] |
+//! | wait for one event | [`Bus::wait_for`] |
+//! | act on the emitting thread | [`Bus::tap`] |
+//! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
+//! | see what goes on | [`Bus::stats`] |
+//! | have one bus for the whole process | [`global_or_default`] |
+//!
+//! # Patterns
+//!
+//! A [`Topic`] is one or more segments joined by dots: `scan.file.found`. A [`Pattern`] asks for
+//! topics:
+//!
+//! | Token | Matches |
+//! |---|---|
+//! | `*` as a whole segment | exactly one segment |
+//! | `**` as a whole segment | any number of segments, also none, anywhere |
+//! | `*` inside a segment | any run of characters, also none, never a `.` |
+//! | `?` | exactly one character, never a `.` |
+//!
+//! ```
+//! use chanbus::Pattern;
+//!
+//! assert!(Pattern::new("twitch.**")?.matches("twitch.chat.message"));
+//! assert!(!Pattern::new("twitch.*")?.matches("twitch.chat.message"));
+//! assert!(Pattern::new("**.error")?.matches("disk.sda.error"));
+//! assert!(Pattern::new("disk.sd?.read*")?.matches("disk.sda.read_ahead"));
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! So `"*"` is *not* everything: that is `"**"`, or [`Bus::subscribe_all`]. Those who come from
+//! `fnmatch` can have a bus of [`Syntax::Flat`], where `*` and `?` also match dots.
+//!
+//! Spellings that mean the same become one canonical form; [`Pattern::overlaps`] and
+//! [`Pattern::includes`] compare what patterns ask for. No pattern, however hostile, makes matching
+//! cost more than the product of the lengths. All rules are at [`Pattern`].
+//!
+//! A subscription may have several patterns, and gets an event once, however many of them match. An
+//! emit costs no more for subscriptions that do not match.
+//!
+//! # Overflow
+//!
+//! Every subscription has a queue of exactly the capacity that was asked for (200 unless told
+//! otherwise). When it is full, its [`Overflow`] policy decides, for this subscription alone:
+//!
+//! | Policy | Keeps | For |
+//! |---|---|---|
+//! | [`Overflow::DropNewest`] (default) | what came first | work that was accepted |
+//! | [`Overflow::DropOldest`] | what is recent | displays, logs |
+//! | [`Overflow::Latest`] | the newest of each topic | state: progress, positions, prices |
+//!
+//! Nothing vanishes silently. The emitter sees at once what its [`Emitted`] did, and each
+//! subscription counts: once publishers are joined,
+//! `matched = received + dropped + filtered + conflated`.
+//!
+//! ```
+//! use chanbus::{Beat, Bus, Overflow};
+//!
+//! let bus = Bus::new();
+//! let sub = bus.subscription("n").capacity(4).overflow(Overflow::DropOldest).subscribe()?;
+//! for n in 0..10 {
+//!     let emitted = bus.emit("n", n)?;
+//!     assert_eq!(emitted.delivered, 1);
+//! }
+//! assert_eq!((sub.matched(), sub.received(), sub.dropped()), (10, 4, 6));
+//!
+//! // An overflow never ends the iteration. Who wants the gaps inline asks for heartbeats.
+//! let mut beats = sub.heartbeats(chanbus::DEFAULT_HEARTBEAT);
+//! assert!(matches!(beats.next(), Some(Beat::Missed(6))));
+//! assert!(matches!(beats.next(), Some(Beat::Event(event)) if *event.payload() == 6));
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! The sum of the gaps is always exact. Their place is exact when nothing is emitted or taken at the
+//! same moment; otherwise it is between the neighbouring takes.
+//!
+//! # Closing
+//!
+//! A subscription ends when it is closed: by [`Subscription::close`], by a [`Closer`] from another
+//! thread, or with its bus ([`Bus::close`], or the last handle dropped, whatever publishers there
+//! are). Closing takes effect at once for emits: they no longer match it, and its slot among the
+//! bus's subscriptions is free. For its consumers nothing is lost: they take what is queued, then
+//! see the end, each of them, and see it ever after.
+//!
+//! ```
+//! use chanbus::{Bus, EmitError};
+//!
+//! let bus = Bus::new();
+//! let sub = bus.subscribe("n")?;
+//! let worker = sub.share();
+//! bus.emit("n", 1)?;
+//! bus.close();
+//!
+//! // An emit hands its payload back.
+//! assert!(matches!(bus.emit("n", 2), Err(EmitError::Closed(2))));
+//! assert_eq!(sub.iter().count() + worker.iter().count(), 1);
+//! assert!(worker.recv().is_err());
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! *Dropping* is harder than closing: with the last handle of a subscription, what is queued goes,
+//! there and then, and so does what its filter captured. An emit that is on its way at that moment
+//! takes its event back and counts it as dropped.
+//!
+//! # Ordering
+//!
+//! - Each subscription sees the events of one publishing thread in the order in which it emitted
+//!   them. Across publishers there is no promised order.
+//! - Under [`Overflow::Latest`] the order holds for each topic, and an event that replaces another
+//!   takes over its place.
+//! - Replayed events come before live ones, with no gap, duplicate or inversion between them.
+//! - A subscription that [`subscribe`](Bus::subscribe) returned before an emit began is part of that
+//!   emit; one that was dropped before is not. Every emit sees one consistent set.
+//! - An emit from inside a filter comes, in every queue, before the event that was being filtered;
+//!   one from inside a tap or a destructor comes after the event at hand. Both carry a [`Cause`].
+//!
+//! # Panics and re-entrance
+//!
+//! Filters, taps and destructors run on the emitting thread. They may call anything on the bus,
+//! from any thread, without deadlock: no lock is held while they run. If they panic, the panic is
+//! caught, counted and reported to [`BusBuilder::on_panic`], and everybody else is served. Under
+//! `panic = "abort"` that cannot be: the process ends.
+//!
+//! Events that lead to one another for ever end with [`EmitError::ChainTooDeep`]: see [`Cause`].
+//!
+//! # Memory and time
+//!
+//! Memory is bounded by configuration: queues by their capacity, the history by its length, the
+//! cache of routes by [`BusBuilder::route_cache`]; nothing grows with the number of topics ever
+//! emitted. An idle consumer sleeps in the operating system. What an emit does, step by step, is
+//! listed at [`Bus`].
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `json`: payloads of named JSON fields, `Bus<Fields>`, and the `emit!` macro.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bus;
 mod cause;

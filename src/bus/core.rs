@@ -326,9 +326,13 @@ impl<T> Core<T> {
         publish: impl FnOnce(&mut dyn FnMut()),
     ) -> Result<Arc<Member<T>>, SubscribeError> {
         let limit = self.settings.max_subscribers;
+        // Held out here: when the bus has no room, what the filter captured must not be dropped
+        // under the writer's lock.
+        let mut member = Some(member);
         self.registry.update_with(
             |table, ledger| {
                 check_room(table, limit)?;
+                let member = member.take().ok_or(SubscribeError::Closed)?;
                 let member = Arc::new(member(ledger.epoch()));
                 table.add_member(&member, Arc::clone(patterns));
                 Ok(member)

@@ -115,7 +115,6 @@ fn push<T>(
 }
 
 /// Asks every filter before any queue gets the event.
-#[cold]
 fn filter<T>(
     route: &Route<T>,
     event: &Event<T>,
