@@ -44,6 +44,13 @@ pub struct EventDraft<'a, T, S> {
 }
 
 /// The place of a draft that is built rather than emitted: see [`Event::draft`].
+///
+/// ```
+/// # use chanbus::{Event, EventDraft, Unbound};
+/// let draft: EventDraft<'_, i32, Unbound> = Event::draft("a", 1);
+/// assert_eq!(*draft.build()?.payload(), 1);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Unbound(());
 

@@ -33,6 +33,12 @@ pub struct Topic(Arc<str>);
 
 impl Topic {
     /// The longest topic, and the longest pattern, in bytes.
+    ///
+    /// ```
+    /// # use chanbus::Topic;
+    /// assert_eq!(Topic::MAX_LEN, 1_024);
+    /// assert!(Topic::new("a".repeat(Topic::MAX_LEN + 1)).is_err());
+    /// ```
     pub const MAX_LEN: usize = 1024;
 
     /// Checks a name and keeps a copy of it.

@@ -11,6 +11,18 @@ use crate::sync::Arc;
 use crate::topic::Topic;
 
 /// What [`Bus::batch`] did.
+///
+/// ```
+/// # use chanbus::{BatchError, Bus};
+/// let bus = Bus::new();
+/// let batched = bus.batch(|batch| {
+///     batch.emit("a", 1)?;
+///     Ok::<_, BatchError<i32, chanbus::Error>>("done")
+/// })?;
+/// assert_eq!(batched.result, "done");
+/// assert_eq!(batched.emitted.matched, 0);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batched<R> {
@@ -78,6 +90,16 @@ impl<T: Send + Sync + 'static> Bus<T> {
 
 /// Events that will be emitted together, or not at all; made by [`Bus::batch`] and
 /// [`Bus::start_batch`]. It does not keep the bus open.
+///
+/// ```
+/// # use chanbus::Bus;
+/// let bus = Bus::new();
+/// let mut batch = bus.start_batch();
+/// batch.emit("a", 1)?;
+/// drop(batch);
+/// assert_eq!(bus.stats().emitted, 0);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[must_use = "a batch that is dropped emits nothing"]
 pub struct Batch<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,

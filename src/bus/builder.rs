@@ -12,17 +12,46 @@ use crate::pattern::Syntax;
 use crate::sync::Arc;
 
 /// How many events a subscription's queue holds unless told otherwise: 200.
+///
+/// ```
+/// # use chanbus::{Bus, DEFAULT_CAPACITY};
+/// let bus: Bus<u32> = Bus::new();
+/// assert_eq!(bus.subscribe_all()?.capacity(), DEFAULT_CAPACITY);
+/// assert_eq!(DEFAULT_CAPACITY, 200);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 pub const DEFAULT_CAPACITY: usize = 200;
 /// How many subscriptions a bus takes unless told otherwise: 64.
+///
+/// ```
+/// # use chanbus::{Bus, DEFAULT_MAX_SUBSCRIBERS};
+/// let bus: Bus<u32> = Bus::new();
+/// assert_eq!(bus.stats().max_subscribers, DEFAULT_MAX_SUBSCRIBERS);
+/// assert_eq!(DEFAULT_MAX_SUBSCRIBERS, 64);
+/// ```
 pub const DEFAULT_MAX_SUBSCRIBERS: usize = 64;
 /// How many events may lead to one another unless told otherwise: 32.
+///
+/// ```
+/// assert_eq!(chanbus::DEFAULT_MAX_CHAIN, 32);
+/// ```
 pub const DEFAULT_MAX_CHAIN: usize = 32;
 /// For how many topics a bus keeps the way to their subscribers unless told otherwise: 16,384.
+///
+/// ```
+/// assert_eq!(chanbus::DEFAULT_ROUTE_CACHE, 16_384);
+/// ```
 pub const DEFAULT_ROUTE_CACHE: usize = 16_384;
 /// The most events that one queue can be asked to hold: 16,777,216.
 ///
 /// A queue's memory is taken when it is made, so a size that no machine has is refused rather than
 /// tried.
+///
+/// ```
+/// # use chanbus::{BuildError, Bus, MAX_CAPACITY};
+/// let error = Bus::<u32>::builder().capacity(MAX_CAPACITY + 1).build().unwrap_err();
+/// assert_eq!(error, BuildError::CapacityTooLarge { capacity: MAX_CAPACITY + 1 });
+/// ```
 pub const MAX_CAPACITY: usize = 1 << 24;
 
 /// What a bus was built with.
@@ -99,6 +128,13 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     }
 
     /// A name, for people: it stands in the bus's statistics and its `Debug`.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder().name("ui").build()?;
+    /// assert_eq!(bus.name(), Some("ui"));
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.settings.name = Some(name.into());
         self
@@ -106,6 +142,13 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
 
     /// How many events each subscription's queue holds, exactly; a subscription can ask for another
     /// number. Zero, and more than [`MAX_CAPACITY`], are errors of [`build`](BusBuilder::build).
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder().capacity(8).build()?;
+    /// assert_eq!(bus.subscribe_all()?.capacity(), 8);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn capacity(mut self, events: usize) -> Self {
         self.settings.capacity = events;
         self
@@ -114,18 +157,42 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     /// How many subscriptions may be open at once. `wait_for` takes one while it waits; taps and
     /// further handles of one subscription take none. One more is
     /// [`SubscribeError::LimitReached`](crate::SubscribeError::LimitReached).
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder().max_subscribers(1).build()?;
+    /// let first = bus.subscribe_all()?;
+    /// assert!(bus.subscribe_all().unwrap_err().is_limit_reached());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn max_subscribers(mut self, subscriptions: usize) -> Self {
         self.settings.max_subscribers = subscriptions;
         self
     }
 
     /// What full queues do; a subscription can ask for another policy.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Overflow};
+    /// let bus: Bus<u32> = Bus::builder().overflow(Overflow::DropOldest).build()?;
+    /// assert_eq!(bus.subscribe_all()?.overflow(), Overflow::DropOldest);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.settings.overflow = overflow;
         self
     }
 
     /// How patterns that are given as text read. A [`Pattern`](crate::Pattern) keeps its own syntax.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Syntax};
+    /// let bus = Bus::builder().syntax(Syntax::Flat).build()?;
+    /// let everything = bus.subscribe("*")?;
+    /// bus.emit("scan.file.found", 1)?;
+    /// assert_eq!(everything.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn syntax(mut self, syntax: Syntax) -> Self {
         self.settings.syntax = syntax;
         self
@@ -134,6 +201,15 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     /// How many of the last events to keep for subscriptions that ask for a
     /// [`replay`](crate::SubscriptionBuilder::replay). With a history every emit makes its event,
     /// wanted or not, and takes a short lock.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder().history(100).build()?;
+    /// bus.emit("a", 1)?;
+    /// let late = bus.subscription("a").replay(10).subscribe()?;
+    /// assert_eq!(late.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn history(mut self, events: usize) -> Self {
         self.settings.history = events;
         self
@@ -141,6 +217,15 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
 
     /// How many events may lead to one another; an emit at the end of a longer chain is
     /// [`EmitError::ChainTooDeep`](crate::EmitError::ChainTooDeep). See [`Cause`](crate::Cause).
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Cause, Event};
+    /// let bus = Bus::builder().max_chain(0).build()?;
+    /// let event = Event::new("a", 1)?;
+    /// let refused = Cause::scope(&event, || bus.emit("b", 2));
+    /// assert!(refused.unwrap_err().is_chain_too_deep());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn max_chain(mut self, events: usize) -> Self {
         self.settings.max_chain = events;
         self
@@ -148,12 +233,24 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
 
     /// For how many topics to keep the way to their subscribers. It bounds memory (P13); topics
     /// beyond it are looked up at every emit.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder().route_cache(256).build()?;
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
     pub fn route_cache(mut self, topics: usize) -> Self {
         self.settings.route_cache = topics;
         self
     }
 
     /// Where timestamps come from.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Clock};
+    /// let bus: Bus<u32> = Bus::builder().clock(Clock::exact()).build()?;
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
         self
@@ -163,6 +260,14 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     /// thread where it happened. A hook that panics itself is ignored.
     ///
     /// Under `panic = "abort"` nothing can be caught, and the process ends at the panic.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder()
+    ///     .on_panic(|panic| eprintln!("in a {:?}: {}", panic.place(), panic.message()))
+    ///     .build()?;
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
     pub fn on_panic(mut self, hook: impl Fn(&CaughtPanic<'_>) + Send + Sync + 'static) -> Self {
         self.settings.on_panic = Some(Box::new(hook));
         self
@@ -173,6 +278,11 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     /// # Errors
     ///
     /// A capacity of zero, or above [`MAX_CAPACITY`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// assert!(Bus::<u32>::builder().capacity(0).build().is_err());
+    /// ```
     pub fn build(self) -> Result<Bus<T>, BuildError> {
         check_capacity(self.settings.capacity)?;
         Ok(Bus::with(self.settings))

@@ -81,9 +81,9 @@ impl<T> Core<T> {
         };
         let emitted = match &self.history {
             None => self.send(&resolved, payload, Extras::caused(cause)),
-            Some(history) => {
+            Some(_) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-                self.record_and_send(history, event, None)
+                self.record_and_send(event)
                     .map_err(|error| error.map(payload_of))?
             }
         };
@@ -160,7 +160,7 @@ impl<T> Core<T> {
         }
         for event in events {
             sum += match &self.history {
-                None => self.send_by(&version, event, None),
+                None => self.send_by(&version, event),
                 // In a history the others must see it in the same order.
                 Some(history) => {
                     let (version, oldest) = history.append(&event, || {
@@ -168,7 +168,7 @@ impl<T> Core<T> {
                         (version, true)
                     });
                     self.discard(oldest);
-                    self.send_by(&version, event, None)
+                    self.send_by(&version, event)
                 }
             };
             count += 1;
@@ -224,33 +224,37 @@ impl<T> Core<T> {
         event: Event<T>,
         patience: Option<Instant>,
     ) -> Result<Emitted, EmitError<Event<T>>> {
-        if let Some(history) = &self.history {
-            return self.record_and_send(history, event, patience);
+        if self.history.is_none() && patience.is_none() {
+            // The snapshot is only borrowed, which spares a reference count.
+            let version = self.registry.load();
+            if version.content.closed {
+                return Err(EmitError::Closed(event));
+            }
+            return Ok(self.send_by(&version, event));
         }
-        let version = self.registry.load();
-        if version.content.closed {
+        let Some(version) = self.enter(&event) else {
             return Err(EmitError::Closed(event));
-        }
-        Ok(self.send_by(&version, event, patience))
+        };
+        let Some(deadline) = patience else {
+            return Ok(self.send_by(&version, event));
+        };
+        // Asleep, it must not keep a whole snapshot alive.
+        let resolved = self.registry.route(&version, event.topic());
+        let resolved = resolved.map(registry::Route::into_shared);
+        drop(version);
+        Ok(match resolved {
+            Ok(resolved) => deliver_within(&resolved.route, event, self.on_panic(), deadline),
+            // An event's topic was checked when the event was made.
+            Err(_) => Emitted::default(),
+        })
     }
 
     /// Appends the event to the history and delivers it by the snapshot of that moment.
-    pub(super) fn record_and_send(
-        &self,
-        history: &History<T>,
-        event: Event<T>,
-        patience: Option<Instant>,
-    ) -> Result<Emitted, EmitError<Event<T>>> {
-        let (version, oldest) = history.append(&event, || {
-            let version = Arc::clone(&self.registry.load());
-            let open = !version.content.closed;
-            (version, open)
-        });
-        self.discard(oldest);
-        if version.content.closed {
-            return Err(EmitError::Closed(event));
+    pub(super) fn record_and_send(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
+        match self.enter(&event) {
+            Some(version) => Ok(self.send_by(&version, event)),
+            None => Err(EmitError::Closed(event)),
         }
-        Ok(self.send_by(&version, event, patience))
     }
 
     /// The snapshot to deliver an event by, in the history if there is one; `None` if closed.
@@ -268,27 +272,16 @@ impl<T> Core<T> {
         (!version.content.closed).then_some(version)
     }
 
-    fn send_by(
-        &self,
-        version: &Version<Table<T>>,
-        event: Event<T>,
-        patience: Option<Instant>,
-    ) -> Emitted {
+    fn send_by(&self, version: &Version<Table<T>>, event: Event<T>) -> Emitted {
         match self.registry.route(version, event.topic()) {
-            Ok(resolved) if resolved.route.is_empty() => {
+            Ok(resolved) if !resolved.route.is_empty() => {
+                deliver(&resolved.route, event, self.on_panic())
+            }
+            // Nobody listens. (An event's topic was checked when the event was made.)
+            _ => {
                 self.discard(event);
                 Emitted::default()
             }
-            Ok(resolved) => match patience {
-                None => deliver(&resolved.route, event, self.on_panic()),
-                Some(deadline) => {
-                    // Asleep, it must not keep a whole snapshot alive.
-                    let resolved = resolved.into_shared();
-                    deliver_within(&resolved.route, event, self.on_panic(), deadline)
-                }
-            },
-            // An event's topic was checked when the event was made.
-            Err(_) => Emitted::default(),
         }
     }
 

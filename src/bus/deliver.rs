@@ -155,20 +155,21 @@ pub(super) fn accepts<T>(
         return Some(true);
     };
     let name = member.name.as_deref();
-    let verdict = filter.with(|filter| {
-        shield(
-            on_panic,
-            PanicPlace::Filter,
-            Some(event.topic()),
-            name,
-            || filter(event),
-        )
-    })?;
+    // The shield is around the hook, too: a filter that drops its own subscription is freed, with
+    // what it captured, as the hook is left.
+    let verdict = shield(
+        on_panic,
+        PanicPlace::Filter,
+        Some(event.topic()),
+        name,
+        || filter.with(|filter| filter(event)),
+    );
     if verdict.is_none() {
         let panics = &member.mailbox.losses().filter_panics;
+        // Relaxed: a statistic.
         panics.fetch_add(1, Ordering::Relaxed);
     }
-    Some(verdict.unwrap_or(false))
+    verdict.unwrap_or(Some(false))
 }
 
 /// The user's code that comes after all pushes: taps, and destructors of what was pushed out.
@@ -177,10 +178,8 @@ fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: O
     let topic = event.topic().clone();
     Cause::scope(&event, || {
         for tap in &route.taps {
-            tap.hook.with(|tap| {
-                shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
-                    tap(&event)
-                })
+            shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
+                tap.hook.with(|tap| tap(&event))
             });
         }
         for older in evicted {

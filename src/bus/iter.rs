@@ -9,9 +9,23 @@ use crate::error::TryRecvError;
 use crate::event::Event;
 
 /// How often [`heartbeats`](Subscription::heartbeats) are usually asked for: every 5 seconds.
+///
+/// ```
+/// assert_eq!(chanbus::DEFAULT_HEARTBEAT, std::time::Duration::from_secs(5));
+/// ```
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Iterates over events, asleep between them, until the end; made by [`Subscription::iter`].
+///
+/// ```
+/// # use chanbus::Bus;
+/// let bus: Bus<u32> = Bus::new();
+/// let sub = bus.subscribe_all()?;
+/// bus.close();
+/// let mut events = sub.iter();
+/// assert!(events.next().is_none() && events.next().is_none());
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[must_use = "iterators do nothing unless used"]
 pub struct Iter<'a, T: Send + Sync + 'static> {
     sub: &'a Subscription<T>,
@@ -43,6 +57,16 @@ impl<'a, T: Send + Sync + 'static> IntoIterator for &'a Subscription<T> {
 }
 
 /// Iterates over the events that are there; made by [`Subscription::try_iter`].
+///
+/// ```
+/// # use chanbus::Bus;
+/// let bus = Bus::new();
+/// let sub = bus.subscribe_all()?;
+/// bus.emit("a", 1)?;
+/// let mut events = sub.try_iter();
+/// assert!(events.next().is_some() && events.next().is_none());
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[must_use = "iterators do nothing unless used"]
 pub struct TryIter<'a, T: Send + Sync + 'static> {
     sub: &'a Subscription<T>,
@@ -157,6 +181,16 @@ impl<T> Clone for Beat<T> {
 /// Iterates over events, gaps and keepalives; made by [`Subscription::heartbeats`].
 ///
 /// It holds no event: dropping it at any point loses none.
+///
+/// ```
+/// use std::time::Duration;
+/// # use chanbus::{Beat, Bus};
+/// let bus: Bus<u32> = Bus::new();
+/// let sub = bus.subscribe_all()?;
+/// let mut beats = sub.heartbeats(Duration::from_millis(1));
+/// assert!(matches!(beats.next(), Some(Beat::Keepalive)));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[must_use = "iterators do nothing unless used"]
 pub struct Heartbeats<'a, T: Send + Sync + 'static> {
     sub: &'a Subscription<T>,

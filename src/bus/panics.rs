@@ -7,6 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::topic::Topic;
 
 /// Which code of the user's panicked.
+///
+/// ```
+/// # use chanbus::{Bus, PanicPlace};
+/// # use std::sync::mpsc;
+/// let (places, place) = mpsc::channel();
+/// let bus = Bus::builder().on_panic(move |panic| places.send(panic.place()).unwrap()).build()?;
+/// let _tap = bus.tap("a", |_| panic!())?;
+/// bus.emit("a", 1)?;
+/// assert_eq!(place.recv().unwrap(), PanicPlace::Tap);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPlace {
@@ -46,24 +57,72 @@ pub struct CaughtPanic<'a> {
 
 impl CaughtPanic<'_> {
     /// Whose code it was.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.place(), chanbus::PanicPlace::Filter);
+    ///     })
+    ///     .build()?;
+    /// let _sub = bus.subscription("a").name("panel").filter(|_| panic!("no")).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     #[must_use]
     pub fn place(&self) -> PanicPlace {
         self.place
     }
 
     /// The topic of the event at hand, if there was one.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.topic().unwrap(), "a");
+    ///     })
+    ///     .build()?;
+    /// let _sub = bus.subscription("a").name("panel").filter(|_| panic!("no")).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     #[must_use]
     pub fn topic(&self) -> Option<&Topic> {
         self.topic
     }
 
     /// The name of the subscription, if it was a filter and has a name.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.subscription(), Some("panel"));
+    ///     })
+    ///     .build()?;
+    /// let _sub = bus.subscription("a").name("panel").filter(|_| panic!("no")).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     #[must_use]
     pub fn subscription(&self) -> Option<&str> {
         self.subscription
     }
 
     /// What the panic said, or `"a value that is no text"`.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.message(), "no");
+    ///     })
+    ///     .build()?;
+    /// let _sub = bus.subscription("a").name("panel").filter(|_| panic!("no")).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     #[must_use]
     pub fn message(&self) -> &str {
         if let Some(text) = self.payload.downcast_ref::<&str>() {
@@ -76,6 +135,18 @@ impl CaughtPanic<'_> {
     }
 
     /// What the panic was thrown with.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert!(panic.payload().is::<&str>());
+    ///     })
+    ///     .build()?;
+    /// let _sub = bus.subscription("a").name("panel").filter(|_| panic!("no")).subscribe()?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     #[must_use]
     pub fn payload(&self) -> &(dyn Any + Send) {
         self.payload

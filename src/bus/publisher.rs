@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::core::{Core, Details, Resolved};
+use super::core::{Core, Details, Resolved, payload_of};
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
 use crate::draft::EventDraft;
@@ -132,11 +132,13 @@ impl<T: Send + Sync + 'static> Publisher<T> {
                 ..Extras::default()
             })),
         };
-        if let Some(history) = &self.core.history {
+        if self.core.history.is_some() {
             let event = self.core.event(&self.topic, payload, None, extras);
-            let emitted = self.core.record_and_send(history, event, None);
-            self.counted(1);
-            return emitted.map_err(|error| error.map(super::core::payload_of));
+            let emitted = self.core.record_and_send(event);
+            if emitted.is_ok() {
+                self.counted(1);
+            }
+            return emitted.map_err(|error| error.map(payload_of));
         }
         let Some(kept) = self.current() else {
             return Err(EmitError::Closed(payload));
@@ -188,9 +190,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
                 .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()))
                 .collect();
             self.core.emit_all(events).map_err(|error| {
-                error.map(|events: Vec<Event<T>>| {
-                    events.into_iter().map(super::core::payload_of).collect()
-                })
+                error.map(|events: Vec<Event<T>>| events.into_iter().map(payload_of).collect())
             })
         } else {
             let Some(kept) = self.current() else {

@@ -63,6 +63,16 @@ pub struct BusStats {
 }
 
 /// The numbers of one subscription at one moment; part of [`BusStats`].
+///
+/// ```
+/// # use chanbus::Bus;
+/// let bus = Bus::new();
+/// let _sub = bus.subscription("a").name("panel").subscribe()?;
+/// bus.emit("a", 1)?;
+/// let stats = &bus.stats().subscriptions[0];
+/// assert_eq!((stats.depth, stats.received), (1, 1));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubscriptionStats {

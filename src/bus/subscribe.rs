@@ -58,18 +58,42 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     }
 
     /// A name, for people: it stands in statistics and in reports of panics.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert_eq!(bus.subscription("a").name("panel").subscribe()?.name(), Some("panel"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// How many events its queue holds, exactly. The default is the bus's.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// assert_eq!(bus.subscription("a").capacity(3).subscribe()?.capacity(), 3);
+    /// assert!(bus.subscription("a").capacity(0).subscribe().is_err());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn capacity(mut self, events: usize) -> Self {
         self.capacity = events;
         self
     }
 
     /// What its full queue does. The default is the bus's.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Overflow};
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("a").overflow(Overflow::Latest).subscribe()?;
+    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
+    /// assert_eq!(*sub.recv()?.payload(), 3);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
@@ -128,6 +152,14 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// A text that is no pattern, an empty list, a capacity of zero or above
     /// [`MAX_CAPACITY`](crate::MAX_CAPACITY), a bus with as many subscriptions as it may have, or a
     /// closed one.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscription(["a", "b.*"]).subscribe()?;
+    /// assert!(bus.subscription("a..b").subscribe().is_err());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
     pub fn subscribe(self) -> Result<Subscription<T>, SubscribeError> {
         let patterns: Arc<[Pattern]> = self.patterns?.into();
         check_capacity(self.capacity)?;

@@ -61,6 +61,16 @@ impl<T: Send + Sync + 'static> Bus<T> {
 
 /// Keeps a tap in place; made by [`Bus::tap`]. Dropping it removes the tap: no call of it begins
 /// after that. It does not keep the bus open.
+///
+/// ```
+/// # use chanbus::Bus;
+/// let bus = Bus::new();
+/// let guard = bus.tap("a", |event| println!("{event:?}"))?;
+/// bus.emit("a", 1)?;
+/// drop(guard);
+/// assert_eq!(bus.stats().taps, 0);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 #[must_use = "dropping the guard removes the tap"]
 pub struct TapGuard<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,

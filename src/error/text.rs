@@ -95,27 +95,57 @@ impl TopicError {
     }
 
     /// The refused text; of one that was too long, the first [`Topic::MAX_LEN`] bytes.
+    ///
+    /// ```
+    /// # use chanbus::Topic;
+    /// let error = Topic::new("a..b").unwrap_err();
+    /// assert_eq!(error.topic(), "a..b");
+    /// ```
     pub fn topic(&self) -> &str {
         &self.0.text
     }
 
     /// The byte at which the text breaks the rules; it may be the text's end.
+    ///
+    /// ```
+    /// # use chanbus::Topic;
+    /// let error = Topic::new("a..b").unwrap_err();
+    /// assert_eq!(error.offset(), 2);
+    /// ```
     pub fn offset(&self) -> usize {
         self.0.fault.offset
     }
 
     /// What is wrong there.
+    ///
+    /// ```
+    /// # use chanbus::Topic;
+    /// let error = Topic::new("a..b").unwrap_err();
+    /// assert_eq!(error.kind(), chanbus::TextErrorKind::EmptySegment);
+    /// ```
     pub fn kind(&self) -> TextErrorKind {
         self.0.fault.kind
     }
 
     /// Whether the text was longer than [`Topic::MAX_LEN`].
+    ///
+    /// ```
+    /// # use chanbus::Topic;
+    /// let error = Topic::new("a..b").unwrap_err();
+    /// assert!(!error.is_too_long());
+    /// ```
     pub fn is_too_long(&self) -> bool {
         matches!(self.kind(), TextErrorKind::TooLong { .. })
     }
 
     /// Whether the text holds a wildcard, so that it may have been meant as a
     /// [`Pattern`](crate::Pattern).
+    ///
+    /// ```
+    /// # use chanbus::Topic;
+    /// let error = Topic::new("a.*").unwrap_err();
+    /// assert!(error.is_wildcard());
+    /// ```
     pub fn is_wildcard(&self) -> bool {
         matches!(self.kind(), TextErrorKind::Wildcard(_))
     }
@@ -169,31 +199,67 @@ impl PatternError {
     }
 
     /// The refused text; of one that was too long, the first [`Topic::MAX_LEN`] bytes.
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// let error = Pattern::new("a..b").unwrap_err();
+    /// assert_eq!(error.pattern(), "a..b");
+    /// ```
     pub fn pattern(&self) -> &str {
         &self.0.text
     }
 
     /// The byte at which the text breaks the rules; it may be the text's end.
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// let error = Pattern::new("a..b").unwrap_err();
+    /// assert_eq!(error.offset(), 2);
+    /// ```
     pub fn offset(&self) -> usize {
         self.0.fault.offset
     }
 
     /// What is wrong there.
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// let error = Pattern::new("a..b").unwrap_err();
+    /// assert_eq!(error.kind(), chanbus::TextErrorKind::EmptySegment);
+    /// ```
     pub fn kind(&self) -> TextErrorKind {
         self.0.fault.kind
     }
 
     /// Whether the text was longer than [`Topic::MAX_LEN`].
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// let error = Pattern::new("a..b").unwrap_err();
+    /// assert!(!error.is_too_long());
+    /// ```
     pub fn is_too_long(&self) -> bool {
         matches!(self.kind(), TextErrorKind::TooLong { .. })
     }
 
     /// Whether the text holds one of the reserved characters `[ ] { }`.
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// let error = Pattern::new("a.[bc]").unwrap_err();
+    /// assert!(error.is_reserved());
+    /// ```
     pub fn is_reserved(&self) -> bool {
         matches!(self.kind(), TextErrorKind::Reserved(_))
     }
 
     /// Whether the text holds a run of stars that is no token, such as `***` or `a**b`.
+    ///
+    /// ```
+    /// # use chanbus::Pattern;
+    /// let error = Pattern::new("a**b").unwrap_err();
+    /// assert!(error.is_star_run());
+    /// ```
     pub fn is_star_run(&self) -> bool {
         self.kind() == TextErrorKind::StarRun
     }
@@ -260,6 +326,11 @@ pub enum PatternsError {
 
 impl PatternsError {
     /// Whether the list held no pattern.
+    ///
+    /// ```
+    /// # use chanbus::PatternsError;
+    /// assert!(PatternsError::Empty.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
