@@ -80,7 +80,7 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let emitted = match &self.history {
-            None => self.send(&resolved, payload, Extras::caused(cause)),
+            None => self.send(&resolved, payload, Extras::caused(cause), None),
             Some(history) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
                 self.record_and_send(history, event, None)
@@ -183,13 +183,17 @@ impl<T> Core<T> {
         resolved: &Resolved<T>,
         payload: T,
         extras: Option<Arc<Extras>>,
+        patience: Option<Instant>,
     ) -> Emitted {
         if resolved.route.is_empty() {
             self.discard(payload);
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
-        deliver(&resolved.route, event, self.on_panic())
+        match patience {
+            None => deliver(&resolved.route, event, self.on_panic()),
+            Some(deadline) => deliver_within(&resolved.route, event, self.on_panic(), deadline),
+        }
     }
 
     /// Delivers many by one route.
