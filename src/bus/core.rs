@@ -80,10 +80,10 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let emitted = match &self.history {
-            None => self.send(&resolved, payload, Extras::caused(cause)),
+            None => self.send(&resolved, payload, Extras::caused(cause), None),
             Some(_) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-                self.record_and_send(event)
+                self.send_event(event, None)
                     .map_err(|error| error.map(payload_of))?
             }
         };
@@ -183,13 +183,17 @@ impl<T> Core<T> {
         resolved: &Resolved<T>,
         payload: T,
         extras: Option<Arc<Extras>>,
+        patience: Option<Instant>,
     ) -> Emitted {
         if resolved.route.is_empty() {
             self.discard(payload);
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
-        deliver(&resolved.route, event, self.on_panic())
+        match patience {
+            None => deliver(&resolved.route, event, self.on_panic()),
+            Some(deadline) => deliver_within(&resolved.route, event, self.on_panic(), deadline),
+        }
     }
 
     /// Delivers many by one route.
@@ -219,7 +223,8 @@ impl<T> Core<T> {
         Event::assemble(topic.clone(), payload, nanos, extras)
     }
 
-    fn send_event(
+    /// Delivers an event that exists, and waits for room if there is patience.
+    pub(super) fn send_event(
         &self,
         event: Event<T>,
         patience: Option<Instant>,
@@ -247,14 +252,6 @@ impl<T> Core<T> {
             // An event's topic was checked when the event was made.
             Err(_) => Emitted::default(),
         })
-    }
-
-    /// Appends the event to the history and delivers it by the snapshot of that moment.
-    pub(super) fn record_and_send(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        match self.enter(&event) {
-            Some(version) => Ok(self.send_by(&version, event)),
-            None => Err(EmitError::Closed(event)),
-        }
     }
 
     /// The snapshot to deliver an event by, in the history if there is one; `None` if closed.

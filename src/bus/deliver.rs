@@ -23,6 +23,9 @@ use crate::sync::{Ordering, fence_full};
 /// more than a few different ones are rare.
 type Evicted<T> = SmallVec<[Event<T>; 4]>;
 
+/// The places of a route whose queue had no room, for an emit that will wait for it.
+type Full = SmallVec<[usize; 4]>;
+
 /// Delivers an event to everybody on the route; never waits.
 pub(super) fn deliver<T>(
     route: &Route<T>,
@@ -54,24 +57,40 @@ fn run<T>(
     if !route.plain {
         filter(route, &event, on_panic, &mut emitted, &mut out);
     }
+    let mut full = Full::new();
     for (place, member) in route.members.iter().enumerate() {
         if out.contains(place) {
             continue;
         }
-        if !push(member, &event, &mut emitted, &mut evicted, patience) {
-            out.insert(place, route.members.len());
+        match offer(member, &event, &mut emitted, &mut evicted) {
+            Offered::Accepted => {}
+            Offered::Gone => out.insert(place, route.members.len()),
+            Offered::Full => {
+                out.insert(place, route.members.len());
+                // First everybody who has room, so that nobody waits for another's.
+                match patience {
+                    Some(_) => full.push(place),
+                    None => refuse(member, &mut emitted),
+                }
+            }
         }
     }
     // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber.rs`.
     fence_full();
     for (place, member) in route.members.iter().enumerate() {
-        if member.mailbox.has_ended()
-            && !out.contains(place)
-            && let Some(back) = member.mailbox.settle()
-        {
-            emitted.delivered -= 1;
-            emitted.dropped += 1;
-            keep_for_later(&mut evicted, back);
+        if member.mailbox.has_ended() && !out.contains(place) {
+            settle(member, &mut emitted, &mut evicted);
+        }
+    }
+    if let Some(deadline) = patience {
+        for place in full {
+            offer_within(
+                &route.members[place],
+                &event,
+                &mut emitted,
+                &mut evicted,
+                deadline,
+            );
         }
     }
     emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
@@ -84,33 +103,74 @@ fn run<T>(
     emitted
 }
 
-/// Offers the event to one subscription; `false` unless it has it.
-fn push<T>(
+/// What became of an offer.
+enum Offered {
+    Accepted,
+    /// No room, and not counted yet.
+    Full,
+    /// The subscription ended meanwhile, so it counts as not matched.
+    Gone,
+}
+
+/// Offers the event to one subscription, once.
+fn offer<T>(
     member: &Member<T>,
     event: &Event<T>,
     emitted: &mut Emitted,
     evicted: &mut Evicted<T>,
-    patience: Option<Instant>,
-) -> bool {
-    loop {
-        let pushed = member.mailbox.push(event.clone(), &mut |older| {
-            emitted.evicted += 1;
-            keep_for_later(evicted, older);
-        });
-        match pushed {
-            Pushed::Accepted => {
-                emitted.delivered += 1;
-                return true;
+) -> Offered {
+    let pushed = member.mailbox.push(event.clone(), &mut |older| {
+        emitted.evicted += 1;
+        keep_for_later(evicted, older);
+    });
+    match pushed {
+        Pushed::Accepted => {
+            emitted.delivered += 1;
+            Offered::Accepted
+        }
+        Pushed::Full(_) => Offered::Full,
+        Pushed::Closed(_) => Offered::Gone,
+    }
+}
+
+/// Offers the event whenever there may be room, until the deadline; for `emit_within`.
+#[cold]
+fn offer_within<T>(
+    member: &Member<T>,
+    event: &Event<T>,
+    emitted: &mut Emitted,
+    evicted: &mut Evicted<T>,
+    deadline: Instant,
+) {
+    while member.mailbox.wait_for_room(deadline) {
+        match offer(member, event, emitted, evicted) {
+            Offered::Accepted => {
+                // As after the pushes of a plain emit.
+                fence_full();
+                if member.mailbox.has_ended() {
+                    settle(member, emitted, evicted);
+                }
+                return;
             }
-            Pushed::Closed(_) => return false,
-            Pushed::Full(_) => {}
+            Offered::Gone => return,
+            Offered::Full => {}
         }
-        // `emit_within`: asleep until there may be room, then once more.
-        if !patience.is_some_and(|deadline| member.mailbox.wait_for_room(deadline)) {
-            member.mailbox.refuse();
-            emitted.dropped += 1;
-            return false;
-        }
+    }
+    refuse(member, emitted);
+}
+
+fn refuse<T>(member: &Member<T>, emitted: &mut Emitted) {
+    member.mailbox.refuse();
+    emitted.dropped += 1;
+}
+
+/// The consumers left while the event was pushed: takes one back.
+#[cold]
+fn settle<T>(member: &Member<T>, emitted: &mut Emitted, evicted: &mut Evicted<T>) {
+    if let Some(back) = member.mailbox.settle() {
+        emitted.delivered -= 1;
+        emitted.dropped += 1;
+        keep_for_later(evicted, back);
     }
 }
 

@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use super::core::{Core, Details, Resolved, payload_of};
+use super::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
 use crate::draft::EventDraft;
@@ -120,6 +122,41 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn emit(&self, payload: T) -> Result<Emitted, EmitError<T>> {
+        self.emit_by(payload, None)
+    }
+
+    /// Emits, and waits up to `timeout` for room in the queues that have none, as
+    /// [`Bus::emit_within`](crate::Bus::emit_within) does: flow control for those who prefer a
+    /// slower publisher to a lost event.
+    ///
+    /// Only queues that refuse the new event are waited for, so under
+    /// [`DropOldest`](crate::Overflow::DropOldest) and [`Latest`](crate::Overflow::Latest) a slow
+    /// consumer does not hold the publisher up (unless more topics are pending than a `Latest` queue
+    /// holds).
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Publisher::emit).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let rows = bus.subscription("import.row").capacity(1).subscribe()?;
+    /// let reader = std::thread::spawn(move || rows.iter().count());
+    /// let row = bus.publisher("import.row")?;
+    /// for number in 0..100 {
+    ///     assert!(row.emit_within(number, Duration::from_secs(10))?.is_complete());
+    /// }
+    /// drop(bus);
+    /// assert_eq!(reader.join().unwrap(), 100);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit_within(&self, payload: T, timeout: Duration) -> Result<Emitted, EmitError<T>> {
+        self.emit_by(payload, Some(deadline_after(timeout)))
+    }
+
+    fn emit_by(&self, payload: T, patience: Option<Instant>) -> Result<Emitted, EmitError<T>> {
         let cause = match self.core.cause() {
             Ok(cause) => cause,
             Err(cause) => return Err(self.core.too_deep(cause, payload)),
@@ -134,16 +171,17 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         };
         if self.core.history.is_some() {
             let event = self.core.event(&self.topic, payload, None, extras);
-            let emitted = self.core.record_and_send(event);
-            if emitted.is_ok() {
-                self.counted(1);
-            }
-            return emitted.map_err(|error| error.map(payload_of));
+            let emitted = self
+                .core
+                .send_event(event, patience)
+                .map_err(|error| error.map(payload_of))?;
+            self.counted(1);
+            return Ok(emitted);
         }
         let Some(kept) = self.current() else {
             return Err(EmitError::Closed(payload));
         };
-        let emitted = self.core.send(&kept.resolved, payload, extras);
+        let emitted = self.core.send(&kept.resolved, payload, extras, patience);
         self.route.set(Some(kept));
         self.counted(1);
         Ok(emitted)
