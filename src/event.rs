@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::cause::Cause;
 use crate::clock::{self, Clock};
@@ -158,12 +158,17 @@ impl<T> Event<T> {
     ///
     /// ```
     /// # use chanbus::Event;
-    /// assert!(Event::new("a.b", ())?.unix_seconds() > 1.7e9);
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// let time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
+    /// let event = Event::draft("a.b", ()).timestamp(time).build()?;
+    /// assert_eq!(event.unix_seconds(), 1_700_000_000.25);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use]
     pub fn unix_seconds(&self) -> f64 {
-        self.0.nanos as f64 / 1e9
+        // Seconds and fraction apart: all nanoseconds in one float are more than it holds exactly.
+        Duration::from_nanos(self.0.nanos).as_secs_f64()
     }
 
     /// Who emitted it, if that was said.

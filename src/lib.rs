@@ -184,6 +184,8 @@
 mod bus;
 mod cause;
 mod clock;
+#[cfg(doctest)]
+mod doctests;
 mod draft;
 mod error;
 mod event;

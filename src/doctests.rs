@@ -1,0 +1,13 @@
+//! Runs the code of the migration pages with the doc tests, so that it stays true.
+
+macro_rules! pages {
+    ($($(#[$condition:meta])* $name:ident $page:literal),* $(,)?) => {
+        $($(#[$condition])* #[doc = include_str!(concat!("../docs/migration/", $page))] mod $name {})*
+    };
+}
+
+pages! {
+    #[cfg(feature = "json")] codechu_events "codechu-events.md",
+    #[cfg(feature = "json")] starstreamer "starstreamer.md",
+    mtaio "mtaio.md",
+}
