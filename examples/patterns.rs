@@ -62,7 +62,9 @@ fn main() -> Result<(), chanbus::Error> {
     show(Syntax::Flat, &FLAT)?;
 
     // A pattern that is none says what is wrong with it, and where.
-    let error = Pattern::new("scan.[ab]").unwrap_err();
+    let Err(error) = Pattern::new("scan.[ab]") else {
+        panic!("brackets are reserved");
+    };
     println!("{error}");
 
     // Spellings with one meaning are one pattern.

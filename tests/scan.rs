@@ -2,18 +2,24 @@
 //! it ends.
 
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise, and says what it skipped"
+)]
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 // ---- a place for trees ----
 
@@ -112,27 +118,45 @@ fn crooked_tree() -> Place {
 
 // ---- the program ----
 
-/// The example as `cargo test` built it.
+/// The example as `cargo test` built it, or built now: `cargo test --test scan` builds no examples,
+/// and must not test an old one.
 fn program() -> PathBuf {
-    // target/debug/deps/scan-0123456789abcdef, next to target/debug/examples.
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples/scan");
-    let built = fs::metadata(&program).and_then(|metadata| metadata.modified());
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let find_or_build = || {
+        // target/debug/deps/scan-0123456789abcdef, next to target/debug/examples.
+        let test = std::env::current_exe().unwrap();
+        let profile = test.parent().and_then(Path::parent).unwrap();
+        let program = profile.join("examples/scan");
+        if !is_newer_than_its_sources(&program) {
+            build(profile);
+        }
+        assert!(program.exists(), "there is no {}", program.display());
+        program
+    };
+    PROGRAM.get_or_init(find_or_build).clone()
+}
+
+fn is_newer_than_its_sources(program: &Path) -> bool {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scan");
-    let changed = fs::read_dir(sources).unwrap().map(|entry| {
-        let metadata = entry.unwrap().metadata().unwrap();
-        metadata.modified().unwrap()
-    });
+    let changed = |path: &Path| fs::metadata(path)?.modified();
+    let mut sources = fs::read_dir(sources).unwrap();
+    changed(program)
+        .is_ok_and(|built| sources.all(|source| changed(&source.unwrap().path()).unwrap() <= built))
+}
+
+fn build(profile: &Path) {
+    let name = profile.file_name().and_then(OsStr::to_str).unwrap();
+    let name = if name == "debug" { "dev" } else { name };
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--example", "scan", "--profile", name])
+        .arg("--target-dir")
+        .arg(profile.parent().unwrap())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
     assert!(
-        built.is_ok_and(|built| changed
-            .max()
-            .is_none_or(|changed: SystemTime| changed <= built)),
-        "{} is missing or older than its sources. `cargo test` builds it; with `--test scan` alone \
-         it does not: run `cargo build --example scan` (with the same profile) first",
-        program.display()
+        status.is_ok_and(|status| status.success()),
+        "the example does not build"
     );
-    program
 }
 
 fn scan(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
@@ -372,15 +396,16 @@ fn the_drops_of_the_slow_subscriber_are_shown_and_add_up() {
 
 /// As a user who may not read everything: root becomes nobody, others stay who they are.
 fn unprivileged(place: &Place, arguments: &[&OsStr]) -> Command {
-    let test = std::process::id();
-    let own = fs::metadata(place.path()).unwrap();
-    let root = std::os::unix::fs::MetadataExt::uid(&own) == 0;
-    if !root {
+    let we_are_root = fs::metadata(place.path()).unwrap().uid() == 0;
+    if !we_are_root {
         return scan(arguments);
     }
     // Where the example was built may be out of reach for nobody.
-    let copy = place.path().join(format!("scan-{test}"));
-    fs::copy(program(), &copy).unwrap();
+    let copy = place.path().join("scan");
+    // By a process of its own: a copy that this one had open for writing might be so in a child of
+    // another test, too, and then it is "text file busy".
+    let copied = Command::new("cp").arg(program()).arg(&copy).status();
+    assert!(copied.is_ok_and(|status| status.success()));
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(copy);
     command
@@ -521,7 +546,7 @@ fn interrupt(process: u32) {
     let status = Command::new("sh")
         .args(["-c", &format!("kill -INT {process}")])
         .status();
-    assert!(status.is_ok_and(|status| ExitStatus::success(&status)));
+    assert!(status.is_ok_and(|status| status.success()));
 }
 
 #[test]

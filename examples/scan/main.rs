@@ -181,12 +181,18 @@ fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// The first Ctrl-C is a request, the second an order.
+/// The first Ctrl-C is a request, a later one an order.
 fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    /// One press can arrive twice, by way of the process and of its group (`timeout` does that).
+    const SAME_PRESS: Duration = Duration::from_millis(500);
+
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
+    let mut first: Option<Instant> = None;
     ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
+        // Relaxed: a wish to stop, which orders nothing else.
+        asked.store(true, Ordering::Relaxed);
+        if first.get_or_insert_with(Instant::now).elapsed() > SAME_PRESS {
             std::process::exit(i32::from(INTERRUPTED));
         }
     })?;
