@@ -152,27 +152,26 @@ impl<T> Core<T> {
         &self,
         events: Vec<Event<T>>,
     ) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        let mut count = 0;
-        let mut sum = Emitted::default();
-        let version = self.registry.load();
+        let load = || {
+            let version = Arc::clone(&self.registry.load());
+            let open = !version.content.closed;
+            (version, open)
+        };
+        let (version, oldest) = match &self.history {
+            None => (load().0, Vec::new()),
+            Some(history) => history.append_all(&events, load),
+        };
+        for event in oldest {
+            self.discard(event);
+        }
         if version.content.closed {
             return Err(EmitError::Closed(events));
         }
-        for event in events {
-            sum += match &self.history {
-                None => self.send_by(&version, event, None),
-                // In a history the others must see it in the same order.
-                Some(history) => {
-                    let (version, oldest) = history.append(&event, || {
-                        let version = Arc::clone(&self.registry.load());
-                        (version, true)
-                    });
-                    self.discard(oldest);
-                    self.send_by(&version, event, None)
-                }
-            };
-            count += 1;
-        }
+        let count = events.len() as u64;
+        let sum = events
+            .into_iter()
+            .map(|event| self.send_by(&version, event, None))
+            .sum();
         self.unbound.add(count);
         Ok(sum)
     }

@@ -44,6 +44,24 @@ impl<T> History<T> {
         (snapshot, oldest)
     }
 
+    /// As [`append`](History::append), for many events by one snapshot.
+    pub(super) fn append_all<S>(
+        &self,
+        events: &[Event<T>],
+        snapshot: impl FnOnce() -> (S, bool),
+    ) -> (S, Vec<Event<T>>) {
+        let mut ring = self.ring.lock();
+        let (snapshot, append) = snapshot();
+        if !append {
+            return (snapshot, Vec::new());
+        }
+        let kept = &events[events.len().saturating_sub(self.capacity)..];
+        let beyond = (ring.len() + kept.len()).saturating_sub(self.capacity);
+        let oldest = ring.drain(..beyond).collect();
+        ring.extend(kept.iter().cloned());
+        (snapshot, oldest)
+    }
+
     /// Copies the events, oldest first, and runs `publish` in the same moment.
     pub(super) fn copy_and(&self, publish: impl FnOnce()) -> Vec<Event<T>> {
         let ring = self.ring.lock();
