@@ -137,12 +137,16 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let event = self.event(&topic, payload, None, Extras::caused(cause));
-        let version = match self.enter(&event) {
-            Some(version) => version,
-            None => return Err(EmitError::Closed(payload_of(event))),
+        let (version, oldest) = match &self.history {
+            None => (self.snapshot().0, None),
+            Some(history) => history.append(&event, || self.snapshot()),
         };
+        if version.content.closed {
+            return Err(EmitError::Closed(payload_of(event)));
+        }
         let route = version.content.route_to_all(&topic);
         let emitted = deliver(&route, event, self.on_panic());
+        self.discard(oldest);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -152,18 +156,10 @@ impl<T> Core<T> {
         &self,
         events: Vec<Event<T>>,
     ) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        let load = || {
-            let version = Arc::clone(&self.registry.load());
-            let open = !version.content.closed;
-            (version, open)
-        };
         let (version, oldest) = match &self.history {
-            None => (load().0, Vec::new()),
-            Some(history) => history.append_all(&events, load),
+            None => (self.snapshot().0, Vec::new()),
+            Some(history) => history.append_all(&events, || self.snapshot()),
         };
-        for event in oldest {
-            self.discard(event);
-        }
         if version.content.closed {
             return Err(EmitError::Closed(events));
         }
@@ -172,6 +168,9 @@ impl<T> Core<T> {
             .into_iter()
             .map(|event| self.send_by(&version, event, None))
             .sum();
+        for event in oldest {
+            self.discard(event);
+        }
         self.unbound.add(count);
         Ok(sum)
     }
@@ -240,31 +239,21 @@ impl<T> Core<T> {
         event: Event<T>,
         patience: Option<Instant>,
     ) -> Result<Emitted, EmitError<Event<T>>> {
-        let (version, oldest) = history.append(&event, || {
-            let version = Arc::clone(&self.registry.load());
-            let open = !version.content.closed;
-            (version, open)
-        });
-        self.discard(oldest);
+        let (version, oldest) = history.append(&event, || self.snapshot());
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
-        Ok(self.send_by(&version, event, patience))
+        let emitted = self.send_by(&version, event, patience);
+        // Last, as what its destructor emits comes after the event, in queues as in the history.
+        self.discard(oldest);
+        Ok(emitted)
     }
 
-    /// The snapshot to deliver an event by, in the history if there is one; `None` if closed.
-    fn enter(&self, event: &Event<T>) -> Option<Arc<Version<Table<T>>>> {
-        let load = || {
-            let version = Arc::clone(&self.registry.load());
-            let open = !version.content.closed;
-            (version, open)
-        };
-        let (version, oldest) = match &self.history {
-            None => (load().0, None),
-            Some(history) => history.append(event, load),
-        };
-        self.discard(oldest);
-        (!version.content.closed).then_some(version)
+    /// The snapshot of now, and whether the bus is open in it.
+    fn snapshot(&self) -> (Arc<Version<Table<T>>>, bool) {
+        let version = Arc::clone(&self.registry.load());
+        let open = !version.content.closed;
+        (version, open)
     }
 
     fn send_by(

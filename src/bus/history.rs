@@ -79,3 +79,48 @@ impl<T> History<T> {
         self.ring.lock().len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Bus;
+
+    /// Emits `after` when it is dropped.
+    struct Last(Option<crate::WeakBus<Last>>);
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            if let Some(bus) = self.0.take().and_then(|bus| bus.upgrade()) {
+                bus.emit("after", Last(None)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn p3_what_leaves_the_history_emits_after_what_pushed_it_out() {
+        type Emit = fn(&Bus<Last>);
+        let emits: [Emit; 3] = [
+            |bus| {
+                bus.emit("pushes", Last(None)).unwrap();
+            },
+            |bus| {
+                bus.broadcast("pushes", Last(None)).unwrap();
+            },
+            |bus| {
+                let publisher = bus.publisher("pushes").unwrap();
+                publisher.emit_batch([Last(None)]).unwrap();
+            },
+        ];
+        for emit in emits {
+            let bus = Bus::builder().history(2).build().unwrap();
+            bus.emit("first", Last(Some(bus.downgrade()))).unwrap();
+            bus.emit("second", Last(None)).unwrap();
+            let live = bus.subscribe("**").unwrap();
+            emit(&bus);
+            let replayed = bus.subscription("**").replay(2).subscribe().unwrap();
+            for sub in [live, replayed] {
+                let topics: Vec<_> = sub.try_iter().map(|it| it.topic().clone()).collect();
+                assert_eq!(topics, ["pushes", "after"]);
+            }
+        }
+    }
+}
