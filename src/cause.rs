@@ -1,6 +1,6 @@
 //! Which events led to the one being emitted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ struct Link {
 thread_local! {
     // Held unboxed, so that entering a scope allocates nothing; a cause is made when it is asked for.
     static CURRENT: RefCell<Option<Link>> = const { RefCell::new(None) };
+    // Whether there is one. Every emit asks, and a flag without a destructor is one load.
+    static CAUSED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Cause {
@@ -83,6 +85,12 @@ impl Cause {
         act()
     }
 
+    /// [`scope`](Cause::scope) for an event that may be dropped inside: its topic and its cause.
+    pub(crate) fn scope_of<R>(topic: &Topic, cause: Option<Cause>, act: impl FnOnce() -> R) -> R {
+        let _restore = Restore::enter(Link::new(topic.clone(), cause));
+        act()
+    }
+
     /// Runs `act` with this cause as the thread's current one: for code that was handed a cause
     /// from another thread, or kept it across an `.await`.
     ///
@@ -105,7 +113,13 @@ impl Cause {
     /// assert!(chanbus::Cause::current().is_none());
     /// ```
     #[must_use]
+    #[inline]
     pub fn current() -> Option<Cause> {
+        if CAUSED.get() { Self::read() } else { None }
+    }
+
+    #[cold]
+    fn read() -> Option<Cause> {
         // A thread that is being torn down has none.
         CURRENT
             .try_with(|current| current.borrow().clone())
@@ -186,9 +200,12 @@ impl fmt::Debug for Cause {
 
 impl Link {
     fn of<T>(event: &crate::Event<T>) -> Self {
-        let parent = event.cause().cloned();
+        Link::new(event.topic().clone(), event.cause().cloned())
+    }
+
+    fn new(topic: Topic, parent: Option<Cause>) -> Self {
         Link {
-            topic: event.topic().clone(),
+            topic,
             depth: parent.as_ref().map_or(0, Cause::depth) + 1,
             parent,
         }
@@ -200,15 +217,22 @@ struct Restore(Option<Link>);
 
 impl Restore {
     fn enter(link: Link) -> Self {
-        let before = CURRENT.try_with(|current| current.replace(Some(link)));
-        Restore(before.ok().flatten())
+        Restore(Self::replace(Some(link)))
+    }
+
+    fn replace(link: Option<Link>) -> Option<Link> {
+        let caused = link.is_some();
+        let before = CURRENT.try_with(|current| {
+            CAUSED.set(caused);
+            current.replace(link)
+        });
+        before.ok().flatten()
     }
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        let before = self.0.take();
         // What is replaced holds topics only, so nothing of the user's runs here.
-        let _ = CURRENT.try_with(|current| current.replace(before));
+        Self::replace(self.0.take());
     }
 }

@@ -58,11 +58,6 @@ pub(crate) struct Extras {
 
 impl<T> Event<T> {
     /// What [`source_or_unknown`](Event::source_or_unknown) reads for an event without a source.
-    ///
-    /// ```
-    /// # use chanbus::Event;
-    /// assert_eq!(Event::<()>::UNKNOWN_SOURCE, "unknown");
-    /// ```
     pub const UNKNOWN_SOURCE: &'static str = "unknown";
 
     /// An event that is on no bus yet, stamped by the [coarse clock](Clock::coarse), with the
@@ -324,6 +319,11 @@ impl<T> Event<T> {
             Ok(block) => Ok(block.payload),
             Err(shared) => Err(Event(shared)),
         }
+    }
+
+    /// Whether it has neither source nor metadata, extensions or cause.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.0.extras.is_none()
     }
 
     fn extras(&self) -> Option<&Extras> {

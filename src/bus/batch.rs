@@ -258,3 +258,61 @@ impl<T: Send + Sync + 'static> fmt::Debug for Batch<T> {
         f.debug_struct("Batch").field("len", &self.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A tap subscribes at the first event of each batch; what that subscription then sees.
+    fn joined_in_mid_batch(history: usize, send: impl FnOnce(&Bus<u32>)) -> usize {
+        let bus: Bus<u32> = Bus::builder().history(history).build().unwrap();
+        let joined = Arc::new(Mutex::new(None));
+        let (late, weak) = (Arc::clone(&joined), bus.downgrade());
+        let _tap = bus
+            .tap("row", move |_| {
+                let bus = weak.upgrade().unwrap();
+                late.lock()
+                    .unwrap()
+                    .get_or_insert_with(|| bus.subscribe("row").unwrap());
+            })
+            .unwrap();
+        send(&bus);
+        let sub = joined.lock().unwrap().take().unwrap();
+        sub.len()
+    }
+
+    #[test]
+    fn p2_all_events_of_a_batch_see_the_same_subscriptions() {
+        for history in [0, 2, 100] {
+            let seen = joined_in_mid_batch(history, |bus| {
+                bus.publisher("row").unwrap().emit_batch(0..10).unwrap();
+            });
+            assert_eq!(seen, 0, "emit_batch, history {history}");
+            let seen = joined_in_mid_batch(history, |bus| {
+                let mut batch = bus.start_batch();
+                for row in 0..10 {
+                    batch.emit("row", row).unwrap();
+                }
+                batch.commit().unwrap();
+            });
+            assert_eq!(seen, 0, "commit, history {history}");
+        }
+    }
+
+    #[test]
+    fn p13_a_batch_larger_than_the_history_leaves_its_last_events() {
+        let bus: Bus<u32> = Bus::builder().history(3).build().unwrap();
+        bus.publisher("row").unwrap().emit_batch(0..2).unwrap();
+        bus.publisher("row").unwrap().emit_batch(2..4).unwrap();
+        let replayed = |bus: &Bus<u32>| -> Vec<u32> {
+            let sub = bus.subscription("row").replay(10).subscribe().unwrap();
+            sub.try_iter().map(|event| *event.payload()).collect()
+        };
+        assert_eq!(replayed(&bus), [1, 2, 3]);
+        bus.publisher("row").unwrap().emit_batch(4..14).unwrap();
+        assert_eq!(replayed(&bus), [11, 12, 13]);
+        assert_eq!(bus.stats().history, 3);
+    }
+}

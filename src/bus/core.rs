@@ -137,12 +137,16 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let event = self.event(&topic, payload, None, Extras::caused(cause));
-        let version = match self.enter(&event) {
-            Some(version) => version,
-            None => return Err(EmitError::Closed(payload_of(event))),
+        let (version, oldest) = match &self.history {
+            None => (self.snapshot().0, None),
+            Some(history) => history.append(&event, || self.snapshot()),
         };
+        if version.content.closed {
+            return Err(EmitError::Closed(payload_of(event)));
+        }
         let route = version.content.route_to_all(&topic);
-        let emitted = deliver(&route, event, self.on_panic());
+        let emitted = deliver(&topic, &route, event, self.on_panic());
+        self.discard(oldest);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -152,26 +156,20 @@ impl<T> Core<T> {
         &self,
         events: Vec<Event<T>>,
     ) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        let mut count = 0;
-        let mut sum = Emitted::default();
-        let version = self.registry.load();
+        let (version, oldest) = match &self.history {
+            None => (self.snapshot().0, Vec::new()),
+            Some(history) => history.append_all(&events, || self.snapshot()),
+        };
         if version.content.closed {
             return Err(EmitError::Closed(events));
         }
-        for event in events {
-            sum += match &self.history {
-                None => self.send_by(&version, event),
-                // In a history the others must see it in the same order.
-                Some(history) => {
-                    let (version, oldest) = history.append(&event, || {
-                        let version = Arc::clone(&self.registry.load());
-                        (version, true)
-                    });
-                    self.discard(oldest);
-                    self.send_by(&version, event)
-                }
-            };
-            count += 1;
+        let count = events.len() as u64;
+        let sum = events
+            .into_iter()
+            .map(|event| self.send_by(&version, event))
+            .sum();
+        for event in oldest {
+            self.discard(event);
         }
         self.unbound.add(count);
         Ok(sum)
@@ -190,10 +188,7 @@ impl<T> Core<T> {
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
-        match patience {
-            None => deliver(&resolved.route, event, self.on_panic()),
-            Some(deadline) => deliver_within(&resolved.route, event, self.on_panic(), deadline),
-        }
+        self.send_resolved(resolved, event, patience)
     }
 
     /// Delivers many by one route.
@@ -207,7 +202,7 @@ impl<T> Core<T> {
                 self.discard(event);
                 return Emitted::default();
             }
-            deliver(&resolved.route, event, self.on_panic())
+            self.send_resolved(resolved, event, None)
         };
         events.map(deliver_one).sum()
     }
@@ -237,42 +232,63 @@ impl<T> Core<T> {
             }
             return Ok(self.send_by(&version, event));
         }
-        let Some(version) = self.enter(&event) else {
+        let (version, oldest) = match &self.history {
+            None => (self.snapshot().0, None),
+            Some(history) => history.append(&event, || self.snapshot()),
+        };
+        if version.content.closed {
             return Err(EmitError::Closed(event));
+        }
+        let emitted = match patience {
+            None => self.send_by(&version, event),
+            Some(deadline) => self.send_within(version, event, deadline),
         };
-        let Some(deadline) = patience else {
-            return Ok(self.send_by(&version, event));
-        };
-        // Asleep, it must not keep a whole snapshot alive.
-        let resolved = self.registry.route(&version, event.topic());
-        let resolved = resolved.map(registry::Route::into_shared);
-        drop(version);
-        Ok(match resolved {
-            Ok(resolved) => deliver_within(&resolved.route, event, self.on_panic(), deadline),
-            // An event's topic was checked when the event was made.
-            Err(_) => Emitted::default(),
-        })
+        // Last, as what its destructor emits comes after the event, in queues as in the history.
+        self.discard(oldest);
+        Ok(emitted)
     }
 
-    /// The snapshot to deliver an event by, in the history if there is one; `None` if closed.
-    fn enter(&self, event: &Event<T>) -> Option<Arc<Version<Table<T>>>> {
-        let load = || {
-            let version = Arc::clone(&self.registry.load());
-            let open = !version.content.closed;
-            (version, open)
-        };
-        let (version, oldest) = match &self.history {
-            None => (load().0, None),
-            Some(history) => history.append(event, load),
-        };
-        self.discard(oldest);
-        (!version.content.closed).then_some(version)
+    /// The snapshot of now, and whether the bus is open in it.
+    fn snapshot(&self) -> (Arc<Version<Table<T>>>, bool) {
+        let version = Arc::clone(&self.registry.load());
+        let open = !version.content.closed;
+        (version, open)
+    }
+
+    fn send_within(
+        &self,
+        version: Arc<Version<Table<T>>>,
+        event: Event<T>,
+        deadline: Instant,
+    ) -> Emitted {
+        let resolved = self.registry.route(&version, event.topic());
+        let resolved = resolved.map(registry::Route::into_shared);
+        // Asleep, it must not keep a whole snapshot alive.
+        drop(version);
+        match resolved {
+            Ok(resolved) => self.send_resolved(&resolved, event, Some(deadline)),
+            // An event's topic was checked when the event was made.
+            Err(_) => Emitted::default(),
+        }
+    }
+
+    fn send_resolved(
+        &self,
+        resolved: &Resolved<T>,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Emitted {
+        let Resolved { topic, route } = resolved;
+        match patience {
+            None => deliver(topic, route, event, self.on_panic()),
+            Some(deadline) => deliver_within(topic, route, event, self.on_panic(), deadline),
+        }
     }
 
     fn send_by(&self, version: &Version<Table<T>>, event: Event<T>) -> Emitted {
         match self.registry.route(version, event.topic()) {
             Ok(resolved) if !resolved.route.is_empty() => {
-                deliver(&resolved.route, event, self.on_panic())
+                deliver(&resolved.topic, &resolved.route, event, self.on_panic())
             }
             // Nobody listens. (An event's topic was checked when the event was made.)
             _ => {

@@ -5,6 +5,7 @@
 //! before the event is in any queue, and whatever it does in a tap or a destructor after it is in
 //! all of them: an emit from inside comes wholly before or wholly after, in every queue (P3).
 
+use std::mem::needs_drop;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -16,6 +17,7 @@ use super::subscriber::Pushed;
 use crate::cause::Cause;
 use crate::event::Event;
 use crate::sync::{Ordering, fence_full};
+use crate::topic::Topic;
 
 /// Events that left the queues during an emit, dropped at its end.
 ///
@@ -26,30 +28,12 @@ type Evicted<T> = SmallVec<[Event<T>; 4]>;
 /// The places of a route whose queue had no room, for an emit that will wait for it.
 type Full = SmallVec<[usize; 4]>;
 
-/// Delivers an event to everybody on the route; never waits.
+/// Delivers an event of this topic to everybody on the topic's route; never waits.
 pub(super) fn deliver<T>(
+    topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
     on_panic: Option<&PanicHook>,
-) -> Emitted {
-    run(route, event, on_panic, None)
-}
-
-/// Delivers an event to everybody on the route, and waits until the deadline for those without room.
-pub(super) fn deliver_within<T>(
-    route: &Route<T>,
-    event: Event<T>,
-    on_panic: Option<&PanicHook>,
-    deadline: Instant,
-) -> Emitted {
-    run(route, event, on_panic, Some(deadline))
-}
-
-fn run<T>(
-    route: &Route<T>,
-    event: Event<T>,
-    on_panic: Option<&PanicHook>,
-    patience: Option<Instant>,
 ) -> Emitted {
     let mut emitted = Emitted::default();
     let mut evicted = Evicted::new();
@@ -57,85 +41,113 @@ fn run<T>(
     if !route.plain {
         filter(route, &event, on_panic, &mut emitted, &mut out);
     }
+    // The last queue gets this very handle, not another one, which spares counting it up and, at the
+    // end, down. Where taps still need the event, or destructors its cause, every queue gets another.
+    let last = if route.taps.is_empty() && event.is_bare() {
+        route.members.len().wrapping_sub(1)
+    } else {
+        usize::MAX
+    };
+    let mut event = Some(event);
+    for (place, member) in route.members.iter().enumerate() {
+        if out.contains(place) {
+            continue;
+        }
+        let handle = if place == last {
+            event.take()
+        } else {
+            event.clone()
+        };
+        let Some(handle) = handle else { break };
+        match offer(member, handle, &mut emitted, &mut evicted) {
+            Ok(()) => {}
+            Err(refused) => {
+                out.insert(place, route.members.len());
+                if refused.for_want_of_room {
+                    refuse(member, &mut emitted);
+                }
+                if place == last {
+                    event = Some(refused.event);
+                }
+            }
+        }
+    }
+    settle_all(route, &out, &mut emitted, &mut evicted);
+    close_account(topic, route, event, emitted, evicted, on_panic)
+}
+
+/// Delivers an event to everybody on the route, and waits until the deadline for those without room.
+pub(super) fn deliver_within<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    event: Event<T>,
+    on_panic: Option<&PanicHook>,
+    deadline: Instant,
+) -> Emitted {
+    let mut emitted = Emitted::default();
+    let mut evicted = Evicted::new();
+    let mut out = Skipped::Nobody;
+    if !route.plain {
+        filter(route, &event, on_panic, &mut emitted, &mut out);
+    }
+    // First everybody who has room, so that nobody waits for another's.
     let mut full = Full::new();
     for (place, member) in route.members.iter().enumerate() {
         if out.contains(place) {
             continue;
         }
-        match offer(member, &event, &mut emitted, &mut evicted) {
-            Offered::Accepted => {}
-            Offered::Gone => out.insert(place, route.members.len()),
-            Offered::Full => {
-                out.insert(place, route.members.len());
-                // First everybody who has room, so that nobody waits for another's.
-                match patience {
-                    Some(_) => full.push(place),
-                    None => refuse(member, &mut emitted),
-                }
+        if let Err(refused) = offer(member, event.clone(), &mut emitted, &mut evicted) {
+            out.insert(place, route.members.len());
+            if refused.for_want_of_room {
+                full.push(place);
             }
         }
     }
-    // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber.rs`.
-    fence_full();
-    for (place, member) in route.members.iter().enumerate() {
-        if member.mailbox.has_ended() && !out.contains(place) {
-            settle(member, &mut emitted, &mut evicted);
-        }
+    settle_all(route, &out, &mut emitted, &mut evicted);
+    for place in full {
+        let member = &route.members[place];
+        offer_until(member, &event, &mut emitted, &mut evicted, deadline);
     }
-    if let Some(deadline) = patience {
-        for place in full {
-            offer_within(
-                &route.members[place],
-                &event,
-                &mut emitted,
-                &mut evicted,
-                deadline,
-            );
-        }
-    }
-    emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
-    if !route.taps.is_empty() || !evicted.is_empty() {
-        finish(route, event, evicted, on_panic);
-    } else {
-        // The last handle, if the consumers were quick: the payload's destructor is the user's.
-        shield(on_panic, PanicPlace::Destructor, None, None, || drop(event));
-    }
-    emitted
+    close_account(topic, route, Some(event), emitted, evicted, on_panic)
 }
 
-/// What became of an offer.
-enum Offered {
-    Accepted,
-    /// No room, and not counted yet.
-    Full,
-    /// The subscription ended meanwhile, so it counts as not matched.
-    Gone,
+/// An offer that was not accepted.
+struct Refused<T> {
+    event: Event<T>,
+    /// There was no room, which is not counted yet. Else the subscription ended meanwhile, and
+    /// counts as not matched.
+    for_want_of_room: bool,
 }
 
 /// Offers the event to one subscription, once.
+#[inline]
 fn offer<T>(
     member: &Member<T>,
-    event: &Event<T>,
+    event: Event<T>,
     emitted: &mut Emitted,
     evicted: &mut Evicted<T>,
-) -> Offered {
-    let pushed = member.mailbox.push(event.clone(), &mut |older| {
+) -> Result<(), Refused<T>> {
+    let pushed = member.mailbox.push(event, &mut |older| {
         emitted.evicted += 1;
         keep_for_later(evicted, older);
     });
-    match pushed {
+    let (event, for_want_of_room) = match pushed {
         Pushed::Accepted => {
             emitted.delivered += 1;
-            Offered::Accepted
+            return Ok(());
         }
-        Pushed::Full(_) => Offered::Full,
-        Pushed::Closed(_) => Offered::Gone,
-    }
+        Pushed::Full(event) => (event, true),
+        Pushed::Closed(event) => (event, false),
+    };
+    Err(Refused {
+        event,
+        for_want_of_room,
+    })
 }
 
-/// Offers the event whenever there may be room, until the deadline; for `emit_within`.
+/// Offers the event whenever there may be room, until the deadline.
 #[cold]
-fn offer_within<T>(
+fn offer_until<T>(
     member: &Member<T>,
     event: &Event<T>,
     emitted: &mut Emitted,
@@ -143,8 +155,8 @@ fn offer_within<T>(
     deadline: Instant,
 ) {
     while member.mailbox.wait_for_room(deadline) {
-        match offer(member, event, emitted, evicted) {
-            Offered::Accepted => {
+        match offer(member, event.clone(), emitted, evicted) {
+            Ok(()) => {
                 // As after the pushes of a plain emit.
                 fence_full();
                 if member.mailbox.has_ended() {
@@ -152,19 +164,31 @@ fn offer_within<T>(
                 }
                 return;
             }
-            Offered::Gone => return,
-            Offered::Full => {}
+            Err(refused) if refused.for_want_of_room => {}
+            Err(_) => return,
         }
     }
     refuse(member, emitted);
 }
 
+#[cold]
 fn refuse<T>(member: &Member<T>, emitted: &mut Emitted) {
     member.mailbox.refuse();
     emitted.dropped += 1;
 }
 
-/// The consumers left while the event was pushed: takes one back.
+/// Takes events back where all consumers have left since the pushes.
+#[inline]
+fn settle_all<T>(route: &Route<T>, out: &Skipped, emitted: &mut Emitted, evicted: &mut Evicted<T>) {
+    // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber.rs`.
+    fence_full();
+    for (place, member) in route.members.iter().enumerate() {
+        if member.mailbox.has_ended() && !out.contains(place) {
+            settle(member, emitted, evicted);
+        }
+    }
+}
+
 #[cold]
 fn settle<T>(member: &Member<T>, emitted: &mut Emitted, evicted: &mut Evicted<T>) {
     if let Some(back) = member.mailbox.settle() {
@@ -191,11 +215,8 @@ fn filter<T>(
                 Some(true) => {}
                 Some(false) => {
                     // Relaxed: a statistic.
-                    member
-                        .mailbox
-                        .losses()
-                        .filtered
-                        .fetch_add(1, Ordering::Relaxed);
+                    let filtered = &member.mailbox.losses().filtered;
+                    filtered.fetch_add(1, Ordering::Relaxed);
                     emitted.filtered += 1;
                     out.insert(place, route.members.len());
                 }
@@ -214,42 +235,76 @@ pub(super) fn accepts<T>(
     let Some(filter) = &member.filter else {
         return Some(true);
     };
-    let name = member.name.as_deref();
-    // The shield is around the hook, too: a filter that drops its own subscription is freed, with
-    // what it captured, as the hook is left.
-    let verdict = shield(
-        on_panic,
-        PanicPlace::Filter,
-        Some(event.topic()),
-        name,
-        || filter.with(|filter| filter(event)),
-    );
+    let (topic, name) = (Some(event.topic()), member.name.as_deref());
+    // The outer shield: if the subscription goes while this is inside its filter, what that captured
+    // is dropped on leaving it.
+    let verdict = shield(on_panic, PanicPlace::Destructor, topic, name, || {
+        filter.with(|filter| shield(on_panic, PanicPlace::Filter, topic, name, || filter(event)))
+    });
+    let verdict = verdict.flatten()?;
     if verdict.is_none() {
-        let panics = &member.mailbox.losses().filter_panics;
         // Relaxed: a statistic.
+        let panics = &member.mailbox.losses().filter_panics;
         panics.fetch_add(1, Ordering::Relaxed);
     }
-    verdict.unwrap_or(Some(false))
+    Some(verdict.unwrap_or(false))
 }
 
-/// The user's code that comes after all pushes: taps, and destructors of what was pushed out.
+/// Adds up, and runs the user's code that comes after all pushes.
+///
+/// The event is there unless the last queue got it.
+#[inline]
+fn close_account<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    event: Option<Event<T>>,
+    mut emitted: Emitted,
+    evicted: Evicted<T>,
+    on_panic: Option<&PanicHook>,
+) -> Emitted {
+    emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
+    // Nobody else has it, so its destructor runs here; what that emits has a cause, too.
+    let dies = needs_drop::<T>() && emitted.delivered == 0;
+    if !route.taps.is_empty() || !evicted.is_empty() || dies {
+        finish(topic, route, event, evicted, on_panic);
+    } else if let Some(event) = event {
+        // The last handle, if the consumers were quick: the payload's destructor is the user's.
+        shield(on_panic, PanicPlace::Destructor, None, None, || drop(event));
+    }
+    emitted
+}
+
+/// The user's code that comes after all pushes: taps, and destructors of what was pushed out, and
+/// of the event itself if nobody has it.
 #[cold]
-fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: Option<&PanicHook>) {
-    let topic = event.topic().clone();
-    Cause::scope(&event, || {
-        for tap in &route.taps {
-            shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
-                tap.hook.with(|tap| tap(&event))
-            });
+fn finish<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    event: Option<Event<T>>,
+    evicted: Evicted<T>,
+    on_panic: Option<&PanicHook>,
+) {
+    // An event that the last queue got has no cause itself.
+    let cause = event.as_ref().and_then(|event| event.cause().cloned());
+    Cause::scope_of(topic, cause, || {
+        if let Some(event) = &event {
+            for tap in &route.taps {
+                // The outer shield as with filters.
+                shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
+                    tap.hook.with(|tap| {
+                        shield(on_panic, PanicPlace::Tap, Some(topic), None, || tap(event));
+                    });
+                });
+            }
         }
         for older in evicted {
-            shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
+            shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
                 drop(older);
             });
         }
-    });
-    shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
-        drop(event);
+        shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
+            drop(event);
+        });
     });
 }
 
@@ -268,6 +323,7 @@ enum Skipped {
 }
 
 impl Skipped {
+    #[inline]
     fn contains(&self, place: usize) -> bool {
         match self {
             Skipped::Nobody => false,

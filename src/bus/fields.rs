@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// The field of that name, [`null`](Value::Null) if there is none, as `serde_json` has it.
+/// What [`get`](Fields::get) finds, [`null`](Value::Null) if that is nothing, as `serde_json` has it.
 impl Index<&str> for Fields {
     type Output = Value;
 

@@ -44,6 +44,24 @@ impl<T> History<T> {
         (snapshot, oldest)
     }
 
+    /// As [`append`](History::append), for many events by one snapshot.
+    pub(super) fn append_all<S>(
+        &self,
+        events: &[Event<T>],
+        snapshot: impl FnOnce() -> (S, bool),
+    ) -> (S, Vec<Event<T>>) {
+        let mut ring = self.ring.lock();
+        let (snapshot, append) = snapshot();
+        if !append {
+            return (snapshot, Vec::new());
+        }
+        let kept = &events[events.len().saturating_sub(self.capacity)..];
+        let beyond = (ring.len() + kept.len()).saturating_sub(self.capacity);
+        let oldest = ring.drain(..beyond).collect();
+        ring.extend(kept.iter().cloned());
+        (snapshot, oldest)
+    }
+
     /// Copies the events, oldest first, and runs `publish` in the same moment.
     pub(super) fn copy_and(&self, publish: impl FnOnce()) -> Vec<Event<T>> {
         let ring = self.ring.lock();
@@ -59,5 +77,50 @@ impl<T> History<T> {
 
     pub(super) fn len(&self) -> usize {
         self.ring.lock().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Bus;
+
+    /// Emits `after` when it is dropped.
+    struct Last(Option<crate::WeakBus<Last>>);
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            if let Some(bus) = self.0.take().and_then(|bus| bus.upgrade()) {
+                bus.emit("after", Last(None)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn p3_what_leaves_the_history_emits_after_what_pushed_it_out() {
+        type Emit = fn(&Bus<Last>);
+        let emits: [Emit; 3] = [
+            |bus| {
+                bus.emit("pushes", Last(None)).unwrap();
+            },
+            |bus| {
+                bus.broadcast("pushes", Last(None)).unwrap();
+            },
+            |bus| {
+                let publisher = bus.publisher("pushes").unwrap();
+                publisher.emit_batch([Last(None)]).unwrap();
+            },
+        ];
+        for emit in emits {
+            let bus = Bus::builder().history(2).build().unwrap();
+            bus.emit("first", Last(Some(bus.downgrade()))).unwrap();
+            bus.emit("second", Last(None)).unwrap();
+            let live = bus.subscribe("**").unwrap();
+            emit(&bus);
+            let replayed = bus.subscription("**").replay(2).subscribe().unwrap();
+            for sub in [live, replayed] {
+                let topics: Vec<_> = sub.try_iter().map(|it| it.topic().clone()).collect();
+                assert_eq!(topics, ["pushes", "after"]);
+            }
+        }
     }
 }

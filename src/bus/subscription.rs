@@ -625,7 +625,8 @@ impl<T: Send + Sync + 'static> Subscription<T> {
             .load(Ordering::Acquire)
     }
 
-    /// How many times its filter panicked; each counts as filtered, too.
+    /// How many times its filter panicked; each counts as filtered, too, unless it was in a replay,
+    /// none of whose events are counted.
     ///
     /// ```
     /// # use chanbus::Bus;
