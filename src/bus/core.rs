@@ -326,9 +326,15 @@ impl<T> Core<T> {
         publish: impl FnOnce(&mut dyn FnMut()),
     ) -> Result<Arc<Member<T>>, SubscribeError> {
         let limit = self.settings.max_subscribers;
+        // Held out here: a filter that is refused goes with what it captured, whose destructors may
+        // call anything on the bus, so they must not run under the writer's lock.
+        let mut member = Some(member);
         self.registry.update_with(
             |table, ledger| {
                 check_room(table, limit)?;
+                let Some(member) = member.take() else {
+                    return Err(SubscribeError::Ended);
+                };
                 let member = Arc::new(member(ledger.epoch()));
                 table.add_member(&member, Arc::clone(patterns));
                 Ok(member)
