@@ -155,16 +155,13 @@ pub(super) fn accepts<T>(
     let Some(filter) = &member.filter else {
         return Some(true);
     };
-    let name = member.name.as_deref();
-    let verdict = filter.with(|filter| {
-        shield(
-            on_panic,
-            PanicPlace::Filter,
-            Some(event.topic()),
-            name,
-            || filter(event),
-        )
-    })?;
+    let (topic, name) = (Some(event.topic()), member.name.as_deref());
+    // The outer shield: if the subscription goes while this is inside its filter, what that captured
+    // is dropped on leaving it.
+    let verdict = shield(on_panic, PanicPlace::Destructor, topic, name, || {
+        filter.with(|filter| shield(on_panic, PanicPlace::Filter, topic, name, || filter(event)))
+    });
+    let verdict = verdict.flatten()?;
     if verdict.is_none() {
         let panics = &member.mailbox.losses().filter_panics;
         panics.fetch_add(1, Ordering::Relaxed);
@@ -178,10 +175,13 @@ fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: O
     let topic = event.topic().clone();
     Cause::scope(&event, || {
         for tap in &route.taps {
-            tap.hook.with(|tap| {
-                shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
-                    tap(&event)
-                })
+            // The outer shield as with filters.
+            shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
+                tap.hook.with(|tap| {
+                    shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
+                        tap(&event);
+                    })
+                });
             });
         }
         for older in evicted {
