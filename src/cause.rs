@@ -83,6 +83,12 @@ impl Cause {
         act()
     }
 
+    /// [`scope`](Cause::scope) for an act that owns the event, and may drop the last handle of it.
+    pub(crate) fn scope_owning<T>(event: crate::Event<T>, act: impl FnOnce(crate::Event<T>)) {
+        let _restore = Restore::enter(Link::of(&event));
+        act(event);
+    }
+
     /// Runs `act` with this cause as the thread's current one: for code that was handed a cause
     /// from another thread, or kept it across an `.await`.
     ///

@@ -5,6 +5,7 @@
 //! before the event is in any queue, and whatever it does in a tap or a destructor after it is in
 //! all of them: an emit from inside comes wholly before or wholly after, in every queue (P3).
 
+use std::mem::needs_drop;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -75,7 +76,9 @@ fn run<T>(
         }
     }
     emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
-    if !route.taps.is_empty() || !evicted.is_empty() {
+    // Nobody else has it, so its destructor runs here; what that emits has a cause, too.
+    let dies = emitted.delivered == 0 && needs_drop::<T>();
+    if !route.taps.is_empty() || !evicted.is_empty() || dies {
         finish(route, event, evicted, on_panic);
     } else {
         // The last handle, if the consumers were quick: the payload's destructor is the user's.
@@ -169,11 +172,12 @@ pub(super) fn accepts<T>(
     Some(verdict.unwrap_or(false))
 }
 
-/// The user's code that comes after all pushes: taps, and destructors of what was pushed out.
+/// The user's code that comes after all pushes: taps, and destructors of what was pushed out, and
+/// of the event itself if nobody has it.
 #[cold]
 fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: Option<&PanicHook>) {
     let topic = event.topic().clone();
-    Cause::scope(&event, || {
+    Cause::scope_owning(event, |event| {
         for tap in &route.taps {
             // The outer shield as with filters.
             shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
@@ -189,9 +193,9 @@ fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: O
                 drop(older);
             });
         }
-    });
-    shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
-        drop(event);
+        shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
+            drop(event);
+        });
     });
 }
 
