@@ -165,7 +165,9 @@ impl<T> Core<T> {
                 Some(history) => {
                     let (version, oldest) = history.append(&event, || {
                         let version = Arc::clone(&self.registry.load());
-                        (version, true)
+                        // A close that comes between two of them has emptied the history for good.
+                        let open = !version.content.closed;
+                        (version, open)
                     });
                     self.discard(oldest);
                     self.send_by(&version, event, None)
