@@ -134,9 +134,12 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         };
         if let Some(history) = &self.core.history {
             let event = self.core.event(&self.topic, payload, None, extras);
-            let emitted = self.core.record_and_send(history, event, None);
+            let emitted = self
+                .core
+                .record_and_send(history, event, None)
+                .map_err(|error| error.map(super::core::payload_of))?;
             self.counted(1);
-            return emitted.map_err(|error| error.map(super::core::payload_of));
+            return Ok(emitted);
         }
         let Some(kept) = self.current() else {
             return Err(EmitError::Closed(payload));
