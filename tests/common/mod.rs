@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod counting;
+pub(crate) mod places;
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use chanbus::Overflow;
 
 /// How long something may take before it counts as a hang.
-pub(crate) const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(30);
 
 /// Every overflow policy.
 pub(crate) const POLICIES: [Overflow; 3] =
@@ -139,4 +140,47 @@ pub(crate) fn spawn_asleep<R: Send + 'static>(
     });
     wait_asleep(told.recv().expect("the thread began"));
     thread
+}
+
+/// Holds the first thread that passes until it is opened; later ones pass freely.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<GateParts>);
+
+struct GateParts {
+    passed: AtomicUsize,
+    entered: (
+        crossbeam_channel::Sender<()>,
+        crossbeam_channel::Receiver<()>,
+    ),
+    opened: (
+        crossbeam_channel::Sender<()>,
+        crossbeam_channel::Receiver<()>,
+    ),
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Gate(Arc::new(GateParts {
+            passed: AtomicUsize::new(0),
+            entered: crossbeam_channel::bounded(1),
+            opened: crossbeam_channel::bounded(1),
+        }))
+    }
+
+    pub(crate) fn pass(&self) {
+        if self.0.passed.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.0.entered.0.send(()).expect("it holds both ends");
+            self.0.opened.1.recv().expect("it holds both ends");
+        }
+    }
+
+    /// Returns once a thread is held.
+    pub(crate) fn wait_held(&self) {
+        let held = self.0.entered.1.recv_timeout(HANG);
+        held.expect("somebody comes to the gate");
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.opened.0.send(()).expect("it holds both ends");
+    }
 }
