@@ -289,7 +289,8 @@ impl<E: Keyed> Mailbox<E> {
         // Only tried: a publisher waits for no consumer. A place that was not noted is reported at
         // the next take.
         if let Some(mut gaps) = self.gaps.try_lock() {
-            gaps.note(before, self.queue.capacity().saturating_add(1));
+            let next = self.taken.load(Relaxed);
+            gaps.note(before, next, self.queue.capacity().saturating_add(1));
         }
     }
 
