@@ -1,8 +1,11 @@
 //! Closing needs no free slot, loses nothing queued, and ends every sharer for ever (P8); what stops
 //! waiting at any point loses no event and strands nobody (P14).
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
+use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -300,6 +303,23 @@ fn p8_one_who_sees_the_end_without_sleeping_passes_it_on() {
                 assert_eq!(sleepers.map(|sleeper| sleeper.join().unwrap()), [true; 2]);
             }
         });
+    }
+}
+
+#[test]
+fn p8_iterators_that_sleep_stay_at_their_end() {
+    fn ends_for_good<I>(mut beats: impl FusedIterator<Item = I>) {
+        assert!(beats.by_ref().count() > 0 && beats.next().is_none());
+    }
+    for policy in POLICIES {
+        let bus = Bus::<u64>::builder().overflow(policy).build().unwrap();
+        let subs = [(); 3].map(|()| bus.subscribe("a").unwrap());
+        bus.emit("a", 1).unwrap();
+        drop(bus);
+        let [iter, beats, owned] = subs;
+        ends_for_good(iter.iter());
+        ends_for_good(beats.heartbeats(HANG));
+        ends_for_good(owned.into_iter());
     }
 }
 
