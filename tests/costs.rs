@@ -1,4 +1,6 @@
 //! What operations cost, by counting allocations: emits (P1), changes of the list, memory (P13).
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -1,5 +1,7 @@
 //! A blocked consumer uses no processor time (P15). Alone in its binary, as it measures the process.
 #![cfg(target_os = "linux")]
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -1,4 +1,6 @@
 //! An emit never waits (P1): not for a consumer, and not for user code that others are inside of.
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -21,7 +23,7 @@ fn p1_code_of_the_users_that_is_stuck_stops_nobody_else() {
         gate.wait_held();
         // The first is stuck in there; all others pass.
         let weak = stage.bus.downgrade();
-        println!("{}", place.name);
+        place.announce();
         guarded(move || use_all_of(&weak));
         assert!(!stuck.is_finished(), "{}", place.name);
         gate.open();
@@ -41,7 +43,7 @@ fn p1_a_reset_and_a_close_wait_for_no_code_of_the_users() {
         let stuck = thread::spawn(move || (place.run)(&there));
         gate.wait_held();
         let bus = stage.bus.clone();
-        println!("{}", place.name);
+        place.announce();
         guarded(move || {
             bus.reset();
             bus.close();

@@ -1,4 +1,6 @@
 //! What an emit sees (P2), and the order in which it is seen (P3).
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

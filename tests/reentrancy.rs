@@ -1,4 +1,6 @@
 //! Filters, taps, hooks and destructors may call anything on the bus, from any thread (P10).
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -15,7 +17,7 @@ fn in_every_place(act: impl Fn(&WeakBus<Hooked>) + Send + Sync + 'static) {
     let act: Act = Arc::new(act);
     for place in &PLACES {
         let act = Arc::clone(&act);
-        println!("{}", place.name);
+        place.announce();
         guarded(move || {
             let stage = Stage::new(place, &act);
             (place.run)(&stage);
@@ -62,7 +64,7 @@ fn close_in_every_place(close: impl Fn(&WeakBus<Hooked>) + Send + Sync + 'static
     let close: Act = Arc::new(close);
     for place in &PLACES {
         let close = Arc::clone(&close);
-        println!("{}", place.name);
+        place.announce();
         guarded(move || {
             let stage = Stage::new(place, &close);
             let bus = stage.bus.clone();

@@ -4,6 +4,8 @@
 //! `getppid` before and after each phase, which nothing else does; between the two, the tracer
 //! counts calls of `futex`, which is how threads are woken and how they wait.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -51,6 +53,7 @@ fn measured<R>(act: impl FnOnce() -> R) -> R {
     result
 }
 
+#[allow(clippy::print_stderr)] // How it talks to its parent.
 fn child() {
     eprintln!("thread {}", thread_number());
     // The tracer answers when it is there.
@@ -137,8 +140,8 @@ fn child() {
 fn entered(thread: Pid) -> Option<i64> {
     let info = ptrace::syscall_info(thread).unwrap();
     (info.op == PTRACE_SYSCALL_INFO_ENTRY).then(|| {
-        // SAFETY: `op` says that this is the member of the union that was written.
         #[allow(unsafe_code)] // The kernel's own layout has a union.
+        // SAFETY: `op` says that this is the member of it that was written.
         let entry = unsafe { info.u.entry };
         entry.nr as i64
     })
@@ -169,6 +172,7 @@ fn count_by_phase(thread: Pid, phases: usize) -> Vec<u64> {
 }
 
 #[test]
+#[allow(clippy::print_stderr)] // A test that is skipped must say so.
 fn p1_an_emit_makes_no_system_call_to_wake_but_one_for_each_sleeper() {
     if std::env::var_os(CHILD).is_some() {
         return child();

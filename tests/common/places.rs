@@ -8,6 +8,8 @@ use chanbus::{Bus, Overflow, PanicPlace, WeakBus};
 
 use super::{Hooked, OnDrop, hooked};
 
+type HookSlot = Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>;
+
 /// What the user's code does.
 pub(crate) type Act = Arc<dyn Fn(&WeakBus<Hooked>) + Send + Sync>;
 
@@ -16,7 +18,7 @@ pub(crate) struct Stage {
     pub(crate) bus: Bus<Hooked>,
     act: Act,
     done: Arc<AtomicBool>,
-    hook: Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>,
+    hook: HookSlot,
     /// What the bus reported.
     pub(crate) reports: Arc<Mutex<Vec<PanicPlace>>>,
 }
@@ -96,6 +98,14 @@ pub(crate) struct Place {
     pub(crate) caught: Option<PanicPlace>,
     /// Brings the bus to run the act there.
     pub(crate) run: fn(&Stage),
+}
+
+impl Place {
+    /// Says which place a failure belongs to.
+    #[allow(clippy::print_stdout)] // Shown where a test fails, and only there.
+    pub(crate) fn announce(&self) {
+        println!("in {}", self.name);
+    }
 }
 
 const fn place(
