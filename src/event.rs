@@ -58,6 +58,11 @@ pub(crate) struct Extras {
 
 impl<T> Event<T> {
     /// What [`source_or_unknown`](Event::source_or_unknown) reads for an event without a source.
+    ///
+    /// ```
+    /// # use chanbus::Event;
+    /// assert_eq!(Event::<()>::UNKNOWN_SOURCE, "unknown");
+    /// ```
     pub const UNKNOWN_SOURCE: &'static str = "unknown";
 
     /// An event that is on no bus yet, stamped by the [coarse clock](Clock::coarse), with the

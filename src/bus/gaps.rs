@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 /// Gaps by place: how many events had been taken, or will have been, when the gap comes.
 ///
-/// Places never number more than the events that wait, so the log is bounded by the queue's
-/// capacity; [`note`](Gaps::note) merges what would come at the same place or out of order.
+/// Places to come never number more than the events that wait, and those that were passed are one, so
+/// the log is bounded by the queue's capacity; [`note`](Gaps::note) merges what would come at the same place or out of order.
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     log: VecDeque<Gap>,
@@ -22,8 +22,14 @@ struct Gap {
 }
 
 impl Gaps {
-    /// Notes that one event is missing before take number `before`.
-    pub(crate) fn note(&mut self, before: u64, limit: usize) {
+    /// Notes that one event is missing before take number `before`, when `next` is the next to come.
+    pub(crate) fn note(&mut self, before: u64, next: u64, limit: usize) {
+        // Places that takes have passed, without asking, are one place: right before the next.
+        while self.log.get(1).is_some_and(|second| second.before <= next)
+            && let Some(first) = self.log.pop_front()
+        {
+            self.log[0].count += first.count;
+        }
         let at = self.log.partition_point(|gap| gap.before < before);
         let known = self.log.get(at).is_some_and(|gap| gap.before == before);
         if !known && self.log.len() < limit {
@@ -66,10 +72,10 @@ mod tests {
     #[test]
     fn p7_gaps_come_at_their_places_and_add_up() {
         let mut gaps = Gaps::default();
-        gaps.note(4, 9);
-        gaps.note(4, 9);
-        gaps.note(7, 9);
-        gaps.note(2, 9);
+        gaps.note(4, 0, 9);
+        gaps.note(4, 0, 9);
+        gaps.note(7, 0, 9);
+        gaps.note(2, 0, 9);
         assert_eq!(gaps.due(1), 0);
         assert_eq!(gaps.due(2), 1);
         assert_eq!(gaps.pending(), 3);
@@ -78,10 +84,21 @@ mod tests {
     }
 
     #[test]
+    fn p7_places_that_were_passed_leave_room_for_those_to_come() {
+        let mut gaps = Gaps::default();
+        for place in 0..4 {
+            gaps.note(place, place, 2);
+        }
+        gaps.note(4, 3, 2);
+        assert_eq!(gaps.due(3), 4);
+        assert_eq!(gaps.due(4), 1);
+    }
+
+    #[test]
     fn p13_the_log_never_outgrows_its_limit() {
         let mut gaps = Gaps::default();
         for place in 0..1_000 {
-            gaps.note(place, 3);
+            gaps.note(place, 0, 3);
         }
         assert_eq!(gaps.log.len(), 3);
         assert_eq!(gaps.pending(), 1_000);

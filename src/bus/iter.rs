@@ -195,11 +195,18 @@ impl<T> Clone for Beat<T> {
 pub struct Heartbeats<'a, T: Send + Sync + 'static> {
     sub: &'a Subscription<T>,
     idle: Duration,
+    /// It said that there is no more. A late publisher may still count a drop after that, which
+    /// [`Subscription::missed`] tells.
+    ended: bool,
 }
 
 impl<'a, T: Send + Sync + 'static> Heartbeats<'a, T> {
     pub(super) fn new(sub: &'a Subscription<T>, idle: Duration) -> Self {
-        Heartbeats { sub, idle }
+        Heartbeats {
+            sub,
+            idle,
+            ended: false,
+        }
     }
 }
 
@@ -207,6 +214,9 @@ impl<T: Send + Sync + 'static> Iterator for Heartbeats<'_, T> {
     type Item = Beat<T>;
 
     fn next(&mut self) -> Option<Beat<T>> {
+        if self.ended {
+            return None;
+        }
         let mailbox = &self.sub.member().mailbox;
         let deadline = deadline_after(self.idle);
         loop {
@@ -221,10 +231,9 @@ impl<T: Send + Sync + 'static> Iterator for Heartbeats<'_, T> {
                 Ok(event) => return Some(Beat::Event(event)),
                 Err(TryRecvError::Closed) => {
                     // Whatever is not reported yet is due before the end.
-                    return match self.sub.missed() {
-                        0 => None,
-                        count => Some(Beat::Missed(count)),
-                    };
+                    let count = self.sub.missed();
+                    self.ended = count == 0;
+                    return (count > 0).then_some(Beat::Missed(count));
                 }
                 Err(TryRecvError::Empty) => {}
             }
@@ -235,6 +244,8 @@ impl<T: Send + Sync + 'static> Iterator for Heartbeats<'_, T> {
         }
     }
 }
+
+impl<T: Send + Sync + 'static> FusedIterator for Heartbeats<'_, T> {}
 
 macro_rules! debug_by_subscription {
     ($($name:literal $type:ty),* $(,)?) => {

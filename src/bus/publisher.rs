@@ -221,30 +221,27 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         };
         let extras = extras.shared();
         let nanos = self.core.settings.clock.now_nanos();
-        let count = items.len() as u64;
-        let emitted = if self.core.history.is_some() {
+        if self.core.history.is_some() {
             let events = items
                 .into_iter()
                 .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()))
                 .collect();
-            self.core.emit_all(events).map_err(|error| {
+            // It counts them itself.
+            return self.core.emit_all(events).map_err(|error| {
                 error.map(|events: Vec<Event<T>>| events.into_iter().map(payload_of).collect())
-            })
-        } else {
-            let Some(kept) = self.current() else {
-                return Err(EmitError::Closed(items));
-            };
-            let events = items
-                .into_iter()
-                .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()));
-            let emitted = self.core.send_many(&kept.resolved, events);
-            self.route.set(Some(kept));
-            Ok(emitted)
-        };
-        if emitted.is_ok() {
-            self.counted(count);
+            });
         }
-        emitted
+        let Some(kept) = self.current() else {
+            return Err(EmitError::Closed(items));
+        };
+        let count = items.len() as u64;
+        let events = items
+            .into_iter()
+            .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()));
+        let emitted = self.core.send_many(&kept.resolved, events);
+        self.route.set(Some(kept));
+        self.counted(count);
+        Ok(emitted)
     }
 
     /// Begins an event with metadata or extensions; its `emit` ends it.

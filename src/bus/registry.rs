@@ -3,27 +3,28 @@
 //! # Protocol
 //!
 //! *Writers* hold the lock, derive a new content from the current one (it is persistent, so that
-//! copies a handful of nodes), publish it as a new [`Version`], then raise `generation`, then let go
-//! of the lock. The old version goes back to the writer, who drops it after the lock, since the last
-//! reference may free much.
+//! copies a handful of nodes), raise `generation`, publish the content as a new [`Version`] with that
+//! number, then let go of the lock. The old version goes back to the writer, who drops it after the
+//! lock, since the last reference may free much.
 //!
 //! *Emits* never take the lock. They load the current version and look their topic up in its route
 //! cache; on a miss they resolve it from the content and try to add it. A cache belongs to its
 //! version and dies with it, so a route is never older than the content it came from.
 //!
 //! *Publishers* keep a route with the generation of the version it came from, and compare that with
-//! `generation`: one load instead of a snapshot. `generation` is raised after the version is
+//! `generation`: one load instead of a snapshot. `generation` is raised before the version is
 //! published, and a change returns after both. So whoever began to emit after a change returned (and
 //! knows it, by whatever made the two ordered) reads the new generation, and then the new version or
-//! a newer one (P2).
+//! a newer one (P2). And whoever has once seen the new version finds every older route stale: for
+//! one thread a change does not come and go, however it mixes publishers and snapshots.
 //!
 //! # The races, by case
 //!
 //! *Two writers.* One lock; none derives from a content that the other replaces.
 //!
-//! *A publisher between version and generation.* It sees the old generation and uses the old route:
-//! the change has not returned yet, so the emit did not begin after it. Or it resolves anew, takes
-//! the new version with the new number, and later finds `generation` equal or higher.
+//! *A publisher between generation and version.* It sees the new generation, resolves anew, and takes
+//! the old version with the old number: the change has not returned yet, so the emit did not begin
+//! after it. The number is not the newest, so its next emit resolves once more.
 //!
 //! *Two emits add the same topic to the cache.* Each builds an entry; one is swapped in, the other
 //! is freed by its maker, who uses the winner's.
@@ -125,9 +126,9 @@ impl<C: Content, W> Registry<C, W> {
         self.current.load()
     }
 
-    /// The number of the newest change that has been published.
+    /// The number of the newest change that has been published, or is about to be.
     pub(crate) fn generation(&self) -> u64 {
-        // Acquire pairs with the store in `update`: who sees the number sees the version.
+        // Acquire: what is loaded after it is no older than what the number was raised after.
         self.generation.load(Acquire)
     }
 
@@ -152,12 +153,13 @@ impl<C: Content, W> Registry<C, W> {
                 content,
                 cache: RouteCache::new(),
             }));
+            // Before the swap, whose release makes it known to all who load the new version.
+            self.generation.store(generation, Release);
             publish(&mut || {
                 if let Some(version) = version.take() {
                     old = Some(self.current.swap(version));
                 }
             });
-            self.generation.store(generation, Release);
             result
         };
         drop(old);

@@ -42,6 +42,9 @@
 //! after the end pair off, so nothing stays behind, every message is counted once, and no consumer
 //! gets a message after it was told that there are no more (its `finished` says so).
 //!
+//! *The token does not fit for a late message.* The message woke a sleeper, and its publisher may take
+//! it back before that one does. So a publisher that settles pushes a token, whatever it took.
+//!
 //! *The last handle goes while a publisher pushes.* `abandon` is `ended` plus taking all, so it is
 //! the case above.
 //!
@@ -252,27 +255,22 @@ impl<E: Keyed> Mailbox<E> {
     /// Takes one message back, counted as dropped; `None` if others have taken all.
     #[cold]
     pub(crate) fn settle(&self) -> Option<E> {
-        let mut took_token = false;
         let back = loop {
             if let Some(message) = self.pop_pending() {
                 break Some(message);
             }
             match self.queue.try_pop() {
                 Some(Some(message)) => break Some(message),
-                Some(None) => {
-                    took_token = true;
-                    self.forget_token();
-                }
+                Some(None) => self.forget_token(),
                 None => break None,
             }
         };
         if back.is_some() {
             self.lose(self.taken.load(Relaxed));
         }
-        // The token was for a consumer that may still be asleep.
-        if took_token {
-            self.push_token();
-        }
+        // A token that was taken was for a consumer that may still be asleep; and a message that was
+        // taken may have woken one in vain, after it had kept another's token out of a full queue.
+        self.push_token();
         back
     }
 
@@ -291,7 +289,8 @@ impl<E: Keyed> Mailbox<E> {
         // Only tried: a publisher waits for no consumer. A place that was not noted is reported at
         // the next take.
         if let Some(mut gaps) = self.gaps.try_lock() {
-            gaps.note(before, self.queue.capacity().saturating_add(1));
+            let next = self.taken.load(Relaxed);
+            gaps.note(before, next, self.queue.capacity().saturating_add(1));
         }
     }
 

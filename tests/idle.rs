@@ -1,0 +1,70 @@
+//! A blocked consumer uses no processor time (P15). Alone in its binary, as it measures the process.
+#![cfg(target_os = "linux")]
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chanbus::{Beat, Bus, Overflow};
+use common::spawn_asleep;
+use crossbeam_channel::Select;
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// Processor time that this process has used, in the program and in the kernel.
+fn used() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let of = |time: nix::sys::time::TimeVal| {
+        Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1_000)
+    };
+    of(usage.user_time()) + of(usage.system_time())
+}
+
+#[test]
+fn p15_twenty_idle_receivers_of_every_kind_use_no_processor_time() {
+    const FAR: Duration = Duration::from_secs(3_600);
+    let bus = Bus::<u64>::new();
+    let mut sleepers = Vec::new();
+    for policy in [Overflow::DropNewest, Overflow::Latest] {
+        let subscribe = || bus.subscription("**").overflow(policy).subscribe().unwrap();
+        let (a, b, c, d) = (subscribe(), subscribe(), subscribe(), subscribe());
+        let (e, f, g) = (subscribe(), subscribe(), subscribe());
+        let shares = [a.share(), a.share(), d.share()];
+        sleepers.push(spawn_asleep(move || a.recv().is_err()));
+        sleepers.push(spawn_asleep(move || b.iter().next().is_none()));
+        sleepers.push(spawn_asleep(move || {
+            !c.heartbeats(FAR).any(|beat| matches!(beat, Beat::Event(_)))
+        }));
+        sleepers.push(spawn_asleep(move || {
+            d.recv_batch(&mut Vec::new(), 10).is_err()
+        }));
+        sleepers.push(spawn_asleep(move || e.recv_timeout(FAR).is_err()));
+        sleepers.push(spawn_asleep(move || {
+            f.recv_deadline(Instant::now() + FAR).is_err()
+        }));
+        sleepers.push(spawn_asleep(move || {
+            let mut select = Select::new();
+            g.register(&mut select);
+            select.ready();
+            g.try_recv().is_err_and(|error| error.is_closed())
+        }));
+        for share in shares {
+            sleepers.push(spawn_asleep(move || share.iter().next().is_none()));
+        }
+    }
+    assert_eq!(sleepers.len(), 20);
+    // A publisher that idles with a route to all of them.
+    let publisher = bus.publisher("nothing.yet").unwrap();
+
+    let before = used();
+    thread::sleep(Duration::from_secs(5));
+    let spent = used() - before;
+    assert!(spent < Duration::from_millis(50), "{spent:?} in 5 s");
+
+    // They slept as receivers do: the end wakes them all.
+    drop(bus);
+    assert!(sleepers.into_iter().all(|sleeper| sleeper.join().unwrap()));
+    assert!(publisher.emit(0).is_err());
+}

@@ -1,0 +1,270 @@
+//! Filters, taps, hooks and destructors may call anything on the bus, from any thread (P10).
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use chanbus::{Bus, EmitError, Overflow, WeakBus};
+use common::places::{Act, PLACES, Stage, use_all_of};
+use common::{Hooked, guarded, hooked};
+
+/// Does `act` in every place, and sees that the bus is as good afterwards.
+fn in_every_place(act: impl Fn(&WeakBus<Hooked>) + Send + Sync + 'static) {
+    let act: Act = Arc::new(act);
+    for place in &PLACES {
+        let act = Arc::clone(&act);
+        place.announce();
+        guarded(move || {
+            let stage = Stage::new(place, &act);
+            (place.run)(&stage);
+            assert!(stage.is_done(), "{}: the act was not done", place.name);
+            use_all_of(&stage.bus.downgrade());
+            assert!(stage.bus.subscriber_count() == 0);
+        });
+    }
+}
+
+/// Runs `act` on another thread and waits for it there.
+fn elsewhere(act: fn(&WeakBus<Hooked>)) -> impl Fn(&WeakBus<Hooked>) + Send + Sync {
+    move |bus| {
+        let bus = bus.clone();
+        thread::spawn(move || act(&bus)).join().unwrap();
+    }
+}
+
+fn reset(bus: &WeakBus<Hooked>) {
+    if let Some(bus) = bus.upgrade() {
+        bus.reset();
+        let _ = bus.emit("other.a", None);
+    }
+}
+
+#[test]
+fn p10_everything_may_be_called_on_the_same_thread() {
+    in_every_place(use_all_of);
+}
+
+#[test]
+fn p10_everything_may_be_called_on_a_thread_that_is_waited_for() {
+    in_every_place(elsewhere(use_all_of));
+}
+
+#[test]
+fn p10_the_bus_may_be_reset_from_inside() {
+    in_every_place(reset);
+    in_every_place(elsewhere(reset));
+}
+
+/// Closes the bus in every place; what the place does afterwards may be refused.
+fn close_in_every_place(close: impl Fn(&WeakBus<Hooked>) + Send + Sync + 'static) {
+    let close: Act = Arc::new(close);
+    for place in &PLACES {
+        let close = Arc::clone(&close);
+        place.announce();
+        guarded(move || {
+            let stage = Stage::new(place, &close);
+            let bus = stage.bus.clone();
+            let run = thread::spawn(move || {
+                (place.run)(&stage);
+            });
+            let _ = run.join();
+            assert!(bus.is_closed(), "{}", place.name);
+            use_all_of(&bus.downgrade());
+        });
+    }
+}
+
+#[test]
+fn p10_the_bus_may_be_closed_from_inside() {
+    fn close(bus: &WeakBus<Hooked>) {
+        if let Some(bus) = bus.upgrade() {
+            bus.close();
+        }
+    }
+    close_in_every_place(close);
+    close_in_every_place(elsewhere(close));
+}
+
+#[test]
+fn p10_the_last_handle_of_the_bus_may_go_inside() {
+    guarded(|| {
+        let bus = Bus::<u64>::new();
+        let slot = Arc::new(Mutex::new(None));
+        let own: Arc<Mutex<Option<Bus<u64>>>> = Arc::clone(&slot);
+        let filter = move |_: &_| own.lock().unwrap().take().is_some();
+        let sub = bus.subscription("a").filter(filter).subscribe().unwrap();
+        let publisher = bus.publisher("a").unwrap();
+        *slot.lock().unwrap() = Some(bus);
+        // It ended during the emit, so it did not match.
+        assert_eq!(publisher.emit(1).unwrap().matched, 0);
+        assert!(publisher.emit(2).unwrap_err().is_closed());
+        assert_eq!(sub.iter().count(), 0);
+    });
+}
+
+/// How deep a circle of emits goes, and that it ends with the error that names it.
+#[derive(Default)]
+struct Circle {
+    emits: AtomicU64,
+    ends: AtomicU64,
+}
+
+impl Circle {
+    fn emit(&self, bus: &WeakBus<u64>, topic: &str) {
+        let Some(bus) = bus.upgrade() else { return };
+        self.emits.fetch_add(1, Ordering::SeqCst);
+        match bus.emit(topic, 0) {
+            Ok(_) => {}
+            Err(EmitError::ChainTooDeep {
+                cause,
+                limit,
+                payload: 0,
+            }) => {
+                assert_eq!((limit, cause.depth()), (5, 6));
+                let chain = cause.to_string();
+                assert!(
+                    chain.starts_with("a > ") && chain.contains("b > a"),
+                    "{chain}"
+                );
+                self.ends.fetch_add(1, Ordering::SeqCst);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn p10_a_circle_of_emits_in_filters_ends() {
+    guarded(|| {
+        let bus = Bus::<u64>::builder().max_chain(5).build().unwrap();
+        let circle = Arc::new(Circle::default());
+        let answer = |topic: &'static str| {
+            let (bus, circle) = (bus.downgrade(), Arc::clone(&circle));
+            move |_: &_| {
+                circle.emit(&bus, topic);
+                true
+            }
+        };
+        let a = bus
+            .subscription("a")
+            .filter(answer("b"))
+            .subscribe()
+            .unwrap();
+        let b = bus
+            .subscription("b")
+            .filter(answer("a"))
+            .subscribe()
+            .unwrap();
+        bus.emit("a", 0).unwrap();
+        assert_eq!((a.len(), b.len()), (3, 3));
+        assert_eq!(circle.emits.load(Ordering::SeqCst), 6);
+        assert_eq!(circle.ends.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn p10_a_circle_of_emits_in_taps_ends() {
+    guarded(|| {
+        let bus = Bus::<u64>::builder().max_chain(5).build().unwrap();
+        let circle = Arc::new(Circle::default());
+        let answer = |topic: &'static str| {
+            let (bus, circle) = (bus.downgrade(), Arc::clone(&circle));
+            move |_: &_| circle.emit(&bus, topic)
+        };
+        let taps = [bus.tap("a", answer("b")), bus.tap("b", answer("a"))];
+        let all = bus.subscribe_all().unwrap();
+        bus.emit("a", 0).unwrap();
+        assert_eq!(all.len(), 6);
+        assert_eq!(circle.ends.load(Ordering::SeqCst), 1);
+        drop(taps);
+    });
+}
+
+#[test]
+fn p10_a_circle_of_emits_in_destructors_of_evicted_events_ends() {
+    /// A payload whose destructor emits another of its kind, until that is refused.
+    fn payload(bus: WeakBus<Hooked>, refused: Arc<AtomicU64>) -> Hooked {
+        hooked(move || {
+            let Some(open) = bus.upgrade() else { return };
+            let next = payload(bus.clone(), Arc::clone(&refused));
+            if let Err(error) = open.emit("a", next) {
+                assert!(error.is_chain_too_deep());
+                refused.fetch_add(1, Ordering::SeqCst);
+                // Its destructor would only try again.
+                std::mem::forget(error.into_payload());
+            }
+        })
+    }
+    guarded(|| {
+        let bus = Bus::<Hooked>::builder()
+            .capacity(1)
+            .overflow(Overflow::DropOldest);
+        let bus = bus.max_chain(5).build().unwrap();
+        let sub = bus.subscribe("a").unwrap();
+        let refused = Arc::new(AtomicU64::new(0));
+        for _ in 0..2 {
+            let payload = payload(bus.downgrade(), Arc::clone(&refused));
+            bus.emit("a", payload).unwrap();
+        }
+        // Each that was pushed out led to one more, which is pushed out in turn: two at each depth.
+        std::mem::forget(sub.try_recv().unwrap());
+        assert_eq!((refused.load(Ordering::SeqCst), sub.dropped()), (1, 11));
+    });
+}
+
+#[test]
+fn p10_a_filter_may_subscribe_and_unsubscribe_others_of_the_same_emit() {
+    guarded(|| {
+        let bus = Bus::<u64>::new();
+        let victim = Arc::new(Mutex::new(None));
+        let newcomer = Arc::new(Mutex::new(None));
+        let (weak, out, new) = (bus.downgrade(), Arc::clone(&victim), Arc::clone(&newcomer));
+        let filter = move |_: &_| {
+            drop(out.lock().unwrap().take());
+            if let Some(bus) = weak.upgrade() {
+                *new.lock().unwrap() = Some(bus.subscribe("a").unwrap());
+            }
+            true
+        };
+        let first = bus.subscription("a").filter(filter).subscribe().unwrap();
+        *victim.lock().unwrap() = Some(bus.subscribe("a").unwrap());
+        let last = bus.subscribe("a").unwrap();
+        // The one that left is not counted, the one that came is not in it yet, nobody is skipped.
+        let emitted = bus.emit("a", 1).unwrap();
+        assert_eq!((emitted.matched, emitted.delivered), (2, 2));
+        assert_eq!((first.len(), last.len()), (1, 1));
+        let newcomer = newcomer.lock().unwrap().take().unwrap();
+        assert!(newcomer.is_empty());
+    });
+}
+
+#[test]
+fn p3_an_emit_from_a_filter_comes_before_and_one_from_a_tap_after_in_every_queue() {
+    guarded(|| {
+        let bus = Bus::<&str>::new();
+        let first = bus.subscribe("**").unwrap();
+        let weak = bus.downgrade();
+        let filter = move |event: &chanbus::Event<&str>| {
+            if event.topic() == "a" {
+                weak.upgrade().unwrap().emit("b", "by the filter").unwrap();
+            }
+            true
+        };
+        let middle = bus.subscription("**").filter(filter).subscribe().unwrap();
+        let weak = bus.downgrade();
+        let tap = bus.tap("a", move |_| {
+            weak.upgrade().unwrap().emit("c", "by the tap").unwrap();
+        });
+        let last = bus.subscribe("**").unwrap();
+        bus.emit("a", "outer").unwrap();
+        for sub in [first, middle, last] {
+            let order: Vec<&str> = sub.try_iter().map(|event| *event.payload()).collect();
+            assert_eq!(order, ["by the filter", "outer", "by the tap"]);
+        }
+        drop(tap);
+    });
+}
