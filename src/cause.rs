@@ -83,6 +83,16 @@ impl Cause {
         act()
     }
 
+    /// [`scope`](Cause::scope) for an event of this topic that has no cause itself.
+    pub(crate) fn scope_first<R>(topic: &Topic, act: impl FnOnce() -> R) -> R {
+        let _restore = Restore::enter(Link {
+            topic: topic.clone(),
+            depth: 1,
+            parent: None,
+        });
+        act()
+    }
+
     /// Runs `act` with this cause as the thread's current one: for code that was handed a cause
     /// from another thread, or kept it across an `.await`.
     ///

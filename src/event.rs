@@ -316,6 +316,11 @@ impl<T> Event<T> {
         }
     }
 
+    /// Whether it has neither source nor metadata, extensions or cause.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.0.extras.is_none()
+    }
+
     fn extras(&self) -> Option<&Extras> {
         self.0.extras.as_deref()
     }

@@ -142,7 +142,7 @@ impl<T> Core<T> {
             None => return Err(EmitError::Closed(payload_of(event))),
         };
         let route = version.content.route_to_all(&topic);
-        let emitted = deliver(&route, event, self.on_panic());
+        let emitted = deliver(&topic, &route, event, self.on_panic());
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -189,7 +189,7 @@ impl<T> Core<T> {
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
-        deliver(&resolved.route, event, self.on_panic())
+        deliver(&resolved.topic, &resolved.route, event, self.on_panic())
     }
 
     /// Delivers many by one route.
@@ -203,7 +203,7 @@ impl<T> Core<T> {
                 self.discard(event);
                 return Emitted::default();
             }
-            deliver(&resolved.route, event, self.on_panic())
+            deliver(&resolved.topic, &resolved.route, event, self.on_panic())
         };
         events.map(deliver_one).sum()
     }
@@ -280,11 +280,17 @@ impl<T> Core<T> {
                 Emitted::default()
             }
             Ok(resolved) => match patience {
-                None => deliver(&resolved.route, event, self.on_panic()),
+                None => deliver(&resolved.topic, &resolved.route, event, self.on_panic()),
                 Some(deadline) => {
                     // Asleep, it must not keep a whole snapshot alive.
                     let resolved = resolved.into_shared();
-                    deliver_within(&resolved.route, event, self.on_panic(), deadline)
+                    deliver_within(
+                        &resolved.topic,
+                        &resolved.route,
+                        event,
+                        self.on_panic(),
+                        deadline,
+                    )
                 }
             },
             // An event's topic was checked when the event was made.

@@ -16,6 +16,7 @@ use super::subscriber::Pushed;
 use crate::cause::Cause;
 use crate::event::Event;
 use crate::sync::{Ordering, fence_full};
+use crate::topic::Topic;
 
 /// Events that left the queues during an emit, dropped at its end.
 ///
@@ -23,26 +24,29 @@ use crate::sync::{Ordering, fence_full};
 /// more than a few different ones are rare.
 type Evicted<T> = SmallVec<[Event<T>; 4]>;
 
-/// Delivers an event to everybody on the route; never waits.
+/// Delivers an event of this topic to everybody on the topic's route; never waits.
 pub(super) fn deliver<T>(
+    topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
     on_panic: Option<&PanicHook>,
 ) -> Emitted {
-    run(route, event, on_panic, None)
+    run(topic, route, event, on_panic, None)
 }
 
 /// Delivers an event to everybody on the route, and waits until the deadline for those without room.
 pub(super) fn deliver_within<T>(
+    topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
     on_panic: Option<&PanicHook>,
     deadline: Instant,
 ) -> Emitted {
-    run(route, event, on_panic, Some(deadline))
+    run(topic, route, event, on_panic, Some(deadline))
 }
 
 fn run<T>(
+    topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
     on_panic: Option<&PanicHook>,
@@ -54,12 +58,29 @@ fn run<T>(
     if !route.plain {
         filter(route, &event, on_panic, &mut emitted, &mut out);
     }
+    // The last queue gets this very handle, not another one, which spares counting it up and, at the
+    // end, down. Where taps still need the event, or destructors its cause, every queue gets another.
+    let last = if route.taps.is_empty() && event.is_bare() {
+        route.members.len().wrapping_sub(1)
+    } else {
+        usize::MAX
+    };
+    let mut event = Some(event);
     for (place, member) in route.members.iter().enumerate() {
         if out.contains(place) {
             continue;
         }
-        if !push(member, &event, &mut emitted, &mut evicted, patience) {
+        let handle = if place == last {
+            event.take()
+        } else {
+            event.clone()
+        };
+        let Some(handle) = handle else { break };
+        if let Err(back) = push(member, handle, &mut emitted, &mut evicted, patience) {
             out.insert(place, route.members.len());
+            if place == last {
+                event = Some(back);
+            }
         }
     }
     // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber.rs`.
@@ -76,40 +97,41 @@ fn run<T>(
     }
     emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
     if !route.taps.is_empty() || !evicted.is_empty() {
-        finish(route, event, evicted, on_panic);
-    } else {
+        finish(topic, route, event, evicted, on_panic);
+    } else if let Some(event) = event {
         // The last handle, if the consumers were quick: the payload's destructor is the user's.
         shield(on_panic, PanicPlace::Destructor, None, None, || drop(event));
     }
     emitted
 }
 
-/// Offers the event to one subscription; `false` unless it has it.
+/// Offers the event to one subscription; it comes back unless that has it.
+#[inline]
 fn push<T>(
     member: &Member<T>,
-    event: &Event<T>,
+    mut event: Event<T>,
     emitted: &mut Emitted,
     evicted: &mut Evicted<T>,
     patience: Option<Instant>,
-) -> bool {
+) -> Result<(), Event<T>> {
     loop {
-        let pushed = member.mailbox.push(event.clone(), &mut |older| {
+        let pushed = member.mailbox.push(event, &mut |older| {
             emitted.evicted += 1;
             keep_for_later(evicted, older);
         });
         match pushed {
             Pushed::Accepted => {
                 emitted.delivered += 1;
-                return true;
+                return Ok(());
             }
-            Pushed::Closed(_) => return false,
-            Pushed::Full(_) => {}
+            Pushed::Closed(back) => return Err(back),
+            Pushed::Full(back) => event = back,
         }
         // `emit_within`: asleep until there may be room, then once more.
         if !patience.is_some_and(|deadline| member.mailbox.wait_for_room(deadline)) {
             member.mailbox.refuse();
             emitted.dropped += 1;
-            return false;
+            return Err(event);
         }
     }
 }
@@ -173,24 +195,35 @@ pub(super) fn accepts<T>(
 }
 
 /// The user's code that comes after all pushes: taps, and destructors of what was pushed out.
+///
+/// The event is there unless the last queue got it, which it does only if it has no cause.
 #[cold]
-fn finish<T>(route: &Route<T>, event: Event<T>, evicted: Evicted<T>, on_panic: Option<&PanicHook>) {
-    let topic = event.topic().clone();
-    Cause::scope(&event, || {
-        for tap in &route.taps {
-            tap.hook.with(|tap| {
-                shield(on_panic, PanicPlace::Tap, Some(&topic), None, || {
-                    tap(&event)
-                })
-            });
+fn finish<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    event: Option<Event<T>>,
+    evicted: Evicted<T>,
+    on_panic: Option<&PanicHook>,
+) {
+    let serve = || {
+        if let Some(event) = &event {
+            for tap in &route.taps {
+                tap.hook.with(|tap| {
+                    shield(on_panic, PanicPlace::Tap, Some(topic), None, || tap(event))
+                });
+            }
         }
         for older in evicted {
-            shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
+            shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
                 drop(older);
             });
         }
-    });
-    shield(on_panic, PanicPlace::Destructor, Some(&topic), None, || {
+    };
+    match &event {
+        Some(event) => Cause::scope(event, serve),
+        None => Cause::scope_first(topic, serve),
+    }
+    shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
         drop(event);
     });
 }
@@ -210,6 +243,7 @@ enum Skipped {
 }
 
 impl Skipped {
+    #[inline]
     fn contains(&self, place: usize) -> bool {
         match self {
             Skipped::Nobody => false,
