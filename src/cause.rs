@@ -1,6 +1,6 @@
 //! Which events led to the one being emitted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ struct Link {
 thread_local! {
     // Held unboxed, so that entering a scope allocates nothing; a cause is made when it is asked for.
     static CURRENT: RefCell<Option<Link>> = const { RefCell::new(None) };
+    // Whether there is one. Every emit asks, and a flag without a destructor is one load.
+    static CAUSED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Cause {
@@ -115,7 +117,13 @@ impl Cause {
     /// assert!(chanbus::Cause::current().is_none());
     /// ```
     #[must_use]
+    #[inline]
     pub fn current() -> Option<Cause> {
+        if CAUSED.get() { Self::read() } else { None }
+    }
+
+    #[cold]
+    fn read() -> Option<Cause> {
         // A thread that is being torn down has none.
         CURRENT
             .try_with(|current| current.borrow().clone())
@@ -210,15 +218,22 @@ struct Restore(Option<Link>);
 
 impl Restore {
     fn enter(link: Link) -> Self {
-        let before = CURRENT.try_with(|current| current.replace(Some(link)));
-        Restore(before.ok().flatten())
+        Restore(Self::replace(Some(link)))
+    }
+
+    fn replace(link: Option<Link>) -> Option<Link> {
+        let caused = link.is_some();
+        let before = CURRENT.try_with(|current| {
+            CAUSED.set(caused);
+            current.replace(link)
+        });
+        before.ok().flatten()
     }
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        let before = self.0.take();
         // What is replaced holds topics only, so nothing of the user's runs here.
-        let _ = CURRENT.try_with(|current| current.replace(before));
+        Self::replace(self.0.take());
     }
 }
