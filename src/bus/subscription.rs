@@ -53,6 +53,8 @@ use crate::sync::{Arc, AtomicBool, Ordering, Select};
 #[must_use = "dropping the subscription unsubscribes"]
 pub struct Subscription<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
+    /// The same as in `shared`, a step nearer for every take.
+    member: Arc<Member<T>>,
     /// This handle was told of the end, and stays there.
     finished: AtomicBool,
 }
@@ -91,13 +93,14 @@ impl<T: Send + Sync + 'static> Drop for Shared<T> {
 impl<T: Send + Sync + 'static> Subscription<T> {
     pub(super) fn new(core: Arc<Core<T>>, member: Arc<Member<T>>) -> Self {
         Subscription {
+            member: Arc::clone(&member),
             shared: Arc::new(Shared { core, member }),
             finished: AtomicBool::new(false),
         }
     }
 
     pub(super) fn member(&self) -> &Member<T> {
-        &self.shared.member
+        &self.member
     }
 
     // ---- receiving ----
@@ -342,6 +345,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     pub fn share(&self) -> Self {
         Subscription {
             shared: Arc::clone(&self.shared),
+            member: Arc::clone(&self.member),
             finished: AtomicBool::new(false),
         }
     }
