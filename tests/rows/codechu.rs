@@ -114,7 +114,7 @@ fn c7_a_slow_consumer_drops_and_neither_publisher_nor_neighbour_notices() -> Don
         let quick = bus.subscribe("n")?;
         for n in 0..1_000 {
             bus.emit("n", n)?;
-            assert_eq!(*quick.recv()?.payload(), n);
+            assert_eq!(*quick.try_recv()?.payload(), n);
         }
         assert_eq!((slow.dropped(), quick.dropped()), (992, 0));
         assert!(payloads(&slow).into_iter().eq(0..8));
@@ -316,7 +316,7 @@ fn c20_stats_tell_the_queue_depth() -> Done {
     bus.emit("a.b", 1)?;
     bus.emit("a.c", 2)?;
     assert_eq!((one.len(), other.len(), bus.stats().depth), (2, 1, 3));
-    one.recv()?;
+    one.try_recv()?;
     let depths: Vec<_> = bus.stats().subscriptions.iter().map(|s| s.depth).collect();
     assert_eq!(depths, [1, 1]);
     Ok(())
@@ -376,7 +376,7 @@ fn c29_a_filter_looks_into_the_payload() -> Done {
     let rejected = bus.emit("scan.started", Scan { panel: "treemap" })?;
     assert_eq!((wanted.delivered, wanted.filtered), (1, 0));
     assert_eq!((rejected.delivered, rejected.filtered), (0, 1));
-    assert_eq!(sub.recv()?.payload().panel, "suggestion");
+    assert_eq!(sub.try_recv()?.payload().panel, "suggestion");
     assert_eq!((sub.len(), sub.filtered()), (0, 1));
     Ok(())
 }
@@ -524,7 +524,7 @@ fn c36_received_counts_what_was_accepted_and_kept() -> Done {
         bus.emit("n", n)?;
     }
     // Taken or not.
-    plain.recv()?;
+    plain.try_recv()?;
     assert_eq!(plain.received(), 2);
     // Accepted and pushed out, or replaced, is not received.
     assert_eq!((newest.received(), newest.dropped()), (2, 3));
@@ -739,7 +739,7 @@ mod fields {
         let sub = bus.subscribe("scan.*")?;
         let emitted = emit!(bus, "scan.started", path = "/home", depth = 3)?;
         assert_eq!(emitted.delivered, 1);
-        let event = sub.recv()?;
+        let event = sub.try_recv()?;
         assert_eq!(event.topic(), "scan.started");
         assert_eq!(
             (&event["path"], &event["depth"]),
@@ -749,7 +749,7 @@ mod fields {
         // The fields may be values of the program, and the topic need not be a literal.
         let (topic, path) = (String::from("scan.finished"), String::from("/tmp"));
         emit!(bus, &topic, path = path.clone())?;
-        assert_eq!(sub.recv()?["path"], path);
+        assert_eq!(sub.try_recv()?["path"], path);
         Ok(())
     }
 
@@ -758,7 +758,7 @@ mod fields {
         let bus: Bus<Fields> = Bus::new();
         let sub = bus.subscribe("foo.bar")?;
         emit!(bus, "foo.bar")?;
-        let event = sub.recv()?;
+        let event = sub.try_recv()?;
         assert!(event.payload().is_empty());
         assert!(event["anything"].is_null());
         Ok(())
@@ -779,7 +779,7 @@ mod fields {
             list = vec![1, 2],
             nested = json!({"a": {"b": 1}}),
         )?;
-        let event = sub.recv()?;
+        let event = sub.try_recv()?;
         assert_eq!(event["ok"], true);
         assert_eq!(event["count"], 128);
         assert_eq!(event["share"], 0.5);
@@ -795,7 +795,7 @@ mod fields {
         let bus: Bus<Fields> = Bus::new();
         let sub = bus.subscribe("ui.*")?;
         emit!(bus, "ui.click", button = "cancel", count = 2)?;
-        let event = sub.recv()?;
+        let event = sub.try_recv()?;
         // ev["event"] is `topic()`; other names are fields.
         assert_eq!(event.topic(), "ui.click");
         assert_eq!(event["button"], "cancel");
@@ -853,8 +853,8 @@ mod fields {
         let telemetry_sub = telemetry_bus.subscribe(["metric.*"])?;
         emit!(ui_bus, "ui.click", button = "ok")?;
         emit!(telemetry_bus, "metric.fps", value = 58)?;
-        assert_eq!(ui_sub.recv()?["button"], "ok");
-        assert_eq!(telemetry_sub.recv()?["value"], 58);
+        assert_eq!(ui_sub.try_recv()?["button"], "ok");
+        assert_eq!(telemetry_sub.try_recv()?["value"], 58);
         assert!(ui_sub.is_empty() && telemetry_sub.is_empty());
         Ok(())
     }
@@ -874,7 +874,7 @@ mod fields {
         emit!(bus, "scan.started", panel = "suggestion")?;
         emit!(bus, "scan.started", panel = "treemap")?;
         emit!(bus, "scan.started")?;
-        assert_eq!(sub.recv()?["panel"], "suggestion");
+        assert_eq!(sub.try_recv()?["panel"], "suggestion");
         assert!(sub.is_empty());
         assert_eq!(sub.filtered(), 2);
         Ok(())
