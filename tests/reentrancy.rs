@@ -210,9 +210,11 @@ fn p10_a_circle_of_emits_in_destructors_of_evicted_events_ends() {
             let payload = payload(bus.downgrade(), Arc::clone(&refused));
             bus.emit("a", payload).unwrap();
         }
-        // Each that was pushed out led to one more, which is pushed out in turn: two at each depth.
+        // Each that was pushed out led to one more, which is pushed out in turn: one or two at each
+        // depth, as an emit does or does not hold a handle of its own event when that is pushed out.
         std::mem::forget(sub.try_recv().unwrap());
-        assert_eq!((refused.load(Ordering::SeqCst), sub.dropped()), (1, 11));
+        assert_eq!(refused.load(Ordering::SeqCst), 1);
+        assert!((6..=12).contains(&sub.dropped()), "{}", sub.dropped());
     });
 }
 

@@ -103,10 +103,16 @@ impl<T> Core<T> {
             Ok(cause) => extras.cause = extras.cause.or(cause),
             Err(cause) => return Err(self.too_deep(cause, payload)),
         }
-        // The cached topic, if there is one, spares an allocation.
-        let topic = match self.registry.route(&self.registry.load(), topic) {
-            Ok(resolved) => resolved.topic.clone(),
-            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        let topic = {
+            let version = self.registry.load();
+            if version.content.closed {
+                return Err(EmitError::Closed(payload));
+            }
+            // The cached topic, if there is one, spares an allocation.
+            match self.registry.route(&version, topic) {
+                Ok(resolved) => resolved.topic.clone(),
+                Err(error) => return Err(EmitError::BadTopic { error, payload }),
+            }
         };
         let event = self.event(&topic, payload, details.nanos, extras.shared());
         let emitted = self
@@ -132,6 +138,9 @@ impl<T> Core<T> {
             Ok(cause) => cause,
             Err(cause) => return Err(self.too_deep(cause, payload)),
         };
+        if self.is_closed() {
+            return Err(EmitError::Closed(payload));
+        }
         let topic = match Topic::new(topic) {
             Ok(topic) => topic,
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
@@ -351,7 +360,7 @@ impl<T> Core<T> {
     pub(super) fn remove_member(&self, member: &Arc<Member<T>>) -> bool {
         let removed = self.registry.update(|table, ledger| {
             let seat = table.remove_member(member.id).ok_or(())?;
-            ledger.leave(member);
+            ledger.leave(&seat);
             Ok::<_, ()>(seat)
         });
         removed.is_ok()
@@ -403,7 +412,7 @@ impl<T> Core<T> {
                 return Err(());
             }
             for seat in table.members() {
-                ledger.leave(&seat.listener);
+                ledger.leave(seat);
             }
             Ok(std::mem::replace(table, Table::ended()))
         });

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Weak;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::routing::Member;
+use super::routing::{Member, Seat};
 use super::subscriber::Losses;
+use crate::pattern::Pattern;
 use crate::sync::{Arc, AtomicU64, Padded};
 
 /// One publisher's count of its emits; written by it alone.
@@ -28,11 +29,12 @@ impl Counts {
         self.conflated += losses.conflated.load(Relaxed);
         self.filter_panics += losses.filter_panics.load(Relaxed);
     }
+}
 
-    pub(super) fn add_member<T>(&mut self, member: &Member<T>) {
-        self.received += member.mailbox.received();
-        self.add_losses(member.mailbox.losses());
-    }
+/// A subscription that is closed and still held, and what it had asked for.
+struct Leaving<T> {
+    member: Weak<Member<T>>,
+    patterns: Arc<[Pattern]>,
 }
 
 /// What is kept under the writer's lock.
@@ -42,7 +44,7 @@ pub(super) struct Ledger<T> {
     /// What subscriptions counted that are gone for good.
     base: Counts,
     /// Closed, no longer listed, and still held by their users.
-    leaving: HashMap<u64, Weak<Member<T>>>,
+    leaving: HashMap<u64, Leaving<T>>,
     /// Of those that are gone: a late publisher may still count a loss there. Folded into `base`
     /// once nobody else holds them.
     losses: Vec<Arc<Losses>>,
@@ -71,9 +73,14 @@ impl<T> Ledger<T> {
     }
 
     /// A subscription is no longer listed, though its user may still read from it.
-    pub(super) fn leave(&mut self, member: &Arc<Member<T>>) {
+    pub(super) fn leave(&mut self, seat: &Seat<Member<T>>) {
+        let member = &seat.listener;
         if member.epoch == self.epoch {
-            self.leaving.insert(member.id, Arc::downgrade(member));
+            let leaving = Leaving {
+                member: Arc::downgrade(member),
+                patterns: Arc::clone(&seat.patterns),
+            };
+            self.leaving.insert(member.id, leaving);
         }
     }
 
@@ -98,17 +105,24 @@ impl<T> Ledger<T> {
         });
     }
 
-    /// What the subscriptions counted that are no longer listed.
+    /// What the subscriptions counted that are gone for good.
     pub(super) fn departed(&mut self) -> Counts {
         self.fold();
         let mut counts = self.base;
         for losses in &self.losses {
             counts.add_losses(losses);
         }
-        for member in self.leaving.values().filter_map(Weak::upgrade) {
-            counts.add_member(&member);
-        }
         counts
+    }
+
+    /// The subscriptions that are closed and still held.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = Seat<Member<T>>> {
+        self.leaving.values().filter_map(|leaving| {
+            Some(Seat {
+                listener: leaving.member.upgrade()?,
+                patterns: Arc::clone(&leaving.patterns),
+            })
+        })
     }
 
     pub(super) fn add_publisher(&mut self) -> EmitCount {

@@ -102,7 +102,8 @@ use crate::sync::Arc;
 ///
 /// Filters, taps, panic hooks and destructors may call anything on the bus. An event that a filter
 /// emits is in every queue before the event that was being filtered; one that a tap or a destructor
-/// emits is in every queue after it. Emits that lead to emits carry a [`Cause`](crate::Cause), and a
+/// emits is in every queue after it. (A [`history`](BusBuilder::history) has them in the order in which
+/// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a [`Cause`](crate::Cause), and a
 /// circle of them ends with [`EmitError::ChainTooDeep`].
 pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
 

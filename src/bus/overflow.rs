@@ -3,7 +3,8 @@
 /// What a subscription's full queue does with one event more.
 ///
 /// None of them makes the publisher wait, and every event that is lost is counted. To wait for room
-/// there is [`Bus::emit_within`](crate::Bus::emit_within).
+/// there is [`Bus::emit_within`](crate::Bus::emit_within), which waits for queues that refuse the new
+/// event: those that drop their newest, and those of `Latest` that have no room for one more topic.
 ///
 /// | | The new event | What waits | Counts as |
 /// |---|---|---|---|

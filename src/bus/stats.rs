@@ -46,7 +46,7 @@ pub struct BusStats {
     pub conflated: u64,
     /// How many times a filter panicked.
     pub filter_panics: u64,
-    /// How many events wait in the queues of open subscriptions.
+    /// How many events wait in the queues of subscriptions.
     pub depth: usize,
     /// How many subscriptions are open.
     pub subscribers: usize,
@@ -58,7 +58,8 @@ pub struct BusStats {
     pub publishers: usize,
     /// How many events the history holds.
     pub history: usize,
-    /// The open subscriptions, oldest first.
+    /// The subscriptions that are held, oldest first: the open ones, and those that were closed and not
+    /// dropped yet.
     pub subscriptions: Vec<SubscriptionStats>,
 }
 
@@ -80,8 +81,10 @@ pub struct SubscriptionStats {
     pub id: u64,
     /// Its name.
     pub name: Option<Arc<str>>,
-    /// What it asks for.
+    /// What it asks for, or asked for when it was closed.
     pub patterns: Vec<Pattern>,
+    /// Whether it was closed.
+    pub closed: bool,
     /// How many events its queue holds at most.
     pub capacity: usize,
     /// What it does when full.
@@ -137,6 +140,7 @@ impl SubscriptionStats {
             id: member.id,
             name: member.name.clone(),
             patterns: seat.patterns.to_vec(),
+            closed: member.mailbox.is_closed(),
             capacity: member.mailbox.capacity(),
             overflow: member.mailbox.overflow(),
             depth: member.mailbox.len(),
@@ -171,8 +175,12 @@ impl<T: Send + Sync + 'static> Bus<T> {
                 mut conflated,
                 mut filter_panics,
             } = ledger.departed();
-            let members = table.members().into_iter();
-            let subscriptions: Vec<_> = members.map(SubscriptionStats::of).collect();
+            let open = table.members().into_iter().map(SubscriptionStats::of);
+            let closed = ledger.leaving();
+            let mut subscriptions: Vec<_> = open
+                .chain(closed.map(|seat| SubscriptionStats::of(&seat)))
+                .collect();
+            subscriptions.sort_unstable_by_key(|stats| stats.id);
             for stats in &subscriptions {
                 received += stats.received;
                 dropped += stats.dropped;
@@ -215,7 +223,7 @@ impl fmt::Display for BusStats {
             self.conflated,
         )?;
         if self.subscriptions.is_empty() {
-            return write!(f, "no open subscription");
+            return write!(f, "no subscription");
         }
         write!(
             f,
@@ -228,9 +236,10 @@ impl fmt::Display for BusStats {
                 None => format!("#{}", stats.id),
             };
             let patterns: Vec<&str> = stats.patterns.iter().map(Pattern::as_str).collect();
+            let closed = if stats.closed { " (closed)" } else { "" };
             write!(
                 f,
-                "\n{:<16} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9}  {}",
+                "\n{:<16} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9}  {}{closed}",
                 name,
                 format!("{}/{}", stats.depth, stats.capacity),
                 stats.matched(),

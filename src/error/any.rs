@@ -79,7 +79,22 @@ impl fmt::Display for Error {
     }
 }
 
-impl StdError for Error {}
+/// Transparent: it says what the operation's own error says, and has the source of that.
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Error::Topic(error) => error.source(),
+            Error::Pattern(error) => error.source(),
+            Error::Build(error) => error.source(),
+            Error::Subscribe(error) => error.source(),
+            Error::Closed | Error::ChainTooDeep { .. } | Error::Batch(_) => None,
+            Error::Recv(error) => error.source(),
+            Error::TryRecv(error) => error.source(),
+            Error::RecvTimeout(error) => error.source(),
+            Error::Wait(error) => error.source(),
+        }
+    }
+}
 
 impl<T> From<EmitError<T>> for Error {
     fn from(error: EmitError<T>) -> Self {
