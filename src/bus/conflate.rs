@@ -1,6 +1,6 @@
 //! What waits under `Overflow::Latest`: one message a key, in the order in which the keys came.
 //!
-//! A plain value without threads; `subscriber.rs` keeps it behind a short lock.
+//! A plain value without threads; `subscriber/` keeps it behind a short lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

@@ -180,7 +180,7 @@ fn refuse<T>(member: &Member<T>, emitted: &mut Emitted) {
 /// Takes events back where all consumers have left since the pushes.
 #[inline]
 fn settle_all<T>(route: &Route<T>, out: &Skipped, emitted: &mut Emitted, evicted: &mut Evicted<T>) {
-    // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber.rs`.
+    // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber/mod.rs`.
     fence_full();
     for (place, member) in route.members.iter().enumerate() {
         if member.mailbox.has_ended() && !out.contains(place) {

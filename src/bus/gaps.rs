@@ -1,6 +1,6 @@
 //! Where dropped events are missing in what a consumer reads.
 //!
-//! A plain value without threads; `subscriber.rs` keeps it behind a lock that is only ever tried.
+//! A plain value without threads; `subscriber/` keeps it behind a lock that is only ever tried.
 //! The counters say how many events are missing; this log says where, as well as it can be known.
 
 use std::collections::VecDeque;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::time::Duration;
 
-use super::{Subscription, deadline_after};
+use super::Subscription;
+use super::emit::deadline_after;
 use crate::error::TryRecvError;
 use crate::event::Event;
 

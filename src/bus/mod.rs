@@ -4,15 +4,19 @@ mod batch;
 mod builder;
 mod conflate;
 mod core;
+mod counters;
 mod deliver;
+mod emit;
 mod emitted;
 #[cfg(feature = "json")]
 mod fields;
 mod gaps;
 mod global;
+mod handles;
 mod history;
 mod iter;
 mod ledger;
+mod membership;
 mod overflow;
 mod panics;
 mod publisher;
@@ -24,10 +28,9 @@ mod subscriber;
 mod subscription;
 mod tap;
 mod wait;
+mod weak;
 
 use std::fmt;
-use std::sync::Weak;
-use std::time::{Duration, Instant};
 
 pub use batch::{Batch, Batched};
 pub use builder::{
@@ -38,20 +41,20 @@ pub use emitted::Emitted;
 #[cfg(feature = "json")]
 pub use fields::Fields;
 pub use global::{global, global_or_default, set_global, take_global};
+pub use handles::Closer;
 pub use iter::{Beat, DEFAULT_HEARTBEAT, Heartbeats, IntoIter, Iter, TryIter};
 pub use overflow::Overflow;
 pub use panics::{CaughtPanic, PanicPlace};
 pub use publisher::Publisher;
 pub use stats::{BusStats, SubscriptionStats};
 pub use subscribe::SubscriptionBuilder;
-pub use subscription::{Closer, Subscription};
+pub use subscription::Subscription;
 pub use tap::TapGuard;
+pub use weak::WeakBus;
 
 use self::builder::Settings;
-use self::core::{Core, Details};
-use crate::draft::EventDraft;
-use crate::error::{EmitError, SubscribeError, TopicError};
-use crate::event::Event;
+use self::core::Core;
+use crate::error::SubscribeError;
 use crate::pattern::IntoPatterns;
 use crate::sync::Arc;
 
@@ -147,144 +150,6 @@ impl<T: Send + Sync + 'static> Bus<T> {
 
     fn core(&self) -> &Arc<Core<T>> {
         &self.0.core
-    }
-
-    /// Emits an event to everybody who listens to its topic. Never waits.
-    ///
-    /// # Errors
-    ///
-    /// A text that is no topic, a closed bus, or a [chain](crate::Cause) that is too deep; the
-    /// payload comes back. That nobody listens, or that queues are full, is no error: see
-    /// [`Emitted`].
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("greeting")?;
-    /// let emitted = bus.emit("greeting", "hello")?;
-    /// assert_eq!(emitted.delivered, 1);
-    /// assert_eq!(*sub.recv()?.payload(), "hello");
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn emit(&self, topic: impl AsRef<str>, payload: T) -> Result<Emitted, EmitError<T>> {
-        self.core().emit(topic.as_ref(), payload)
-    }
-
-    /// Begins an event with a source, metadata or extensions; its `emit` ends it.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("custom.alert")?;
-    /// bus.event("custom.alert", 7).source("custom").metadata("trace", "a1").emit()?;
-    /// assert_eq!(sub.recv()?.source(), Some("custom"));
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn event<'a>(
-        &'a self,
-        topic: &'a (impl AsRef<str> + ?Sized),
-        payload: T,
-    ) -> EventDraft<'a, T, &'a Bus<T>> {
-        EventDraft::new(self, topic.as_ref(), payload)
-    }
-
-    /// Emits an event that exists, as it is: topic, timestamp, source, metadata and cause stay.
-    ///
-    /// For events that come from another bus, from a recording, or that were made by
-    /// [`Event::new`]. No payload is copied: subscribers get handles of this very event.
-    ///
-    /// # Errors
-    ///
-    /// A closed bus, or a chain that is too deep; the event comes back.
-    ///
-    /// ```
-    /// # use chanbus::{Bus, Event};
-    /// let (near, far) = (Bus::new(), Bus::new());
-    /// let sub = far.subscribe_all()?;
-    /// let sub_near = near.subscribe_all()?;
-    /// near.emit("a", 1)?;
-    /// far.emit_event(sub_near.recv()?)?;
-    /// assert_eq!(sub.recv()?.topic(), "a");
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        self.core().emit_event(event)
-    }
-
-    /// Emits, and waits up to `timeout` for room in the queues that have none: the explicit other.
-    ///
-    /// Those with room have the event at once. Those that are still full when the time is over drop
-    /// it, counted, as [`emit`](Bus::emit) would have. Queues that drop their oldest or keep the
-    /// latest act as their policy says where that makes room; under [`Overflow::Latest`] a new topic
-    /// waits for room like others. A subscription that closes meanwhile ends the wait for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`emit`](Bus::emit).
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let rows = bus.subscription("import.row").capacity(1).subscribe()?;
-    /// let reader = std::thread::spawn(move || rows.iter().count());
-    /// for row in 0..100 {
-    ///     let emitted = bus.emit_within("import.row", row, Duration::from_secs(10))?;
-    ///     assert_eq!(emitted.dropped, 0);
-    /// }
-    /// drop(bus);
-    /// assert_eq!(reader.join().unwrap(), 100);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn emit_within(
-        &self,
-        topic: impl AsRef<str>,
-        payload: T,
-        timeout: Duration,
-    ) -> Result<Emitted, EmitError<T>> {
-        let details = Details {
-            patience: Some(deadline_after(timeout)),
-            ..Details::default()
-        };
-        self.core().emit_with(topic.as_ref(), payload, details)
-    }
-
-    /// Emits to every subscription, whatever its patterns; filters still apply. Taps hear it if
-    /// their patterns match.
-    ///
-    /// # Errors
-    ///
-    /// As [`emit`](Bus::emit).
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let (a, b) = (bus.subscribe("a")?, bus.subscribe("b")?);
-    /// assert_eq!(bus.broadcast("shutdown", ())?.delivered, 2);
-    /// assert_eq!(a.recv()?.topic(), "shutdown");
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn broadcast(&self, topic: impl AsRef<str>, payload: T) -> Result<Emitted, EmitError<T>> {
-        self.core().broadcast(topic.as_ref(), payload)
-    }
-
-    /// A handle bound to one topic: the fast way to emit.
-    ///
-    /// # Errors
-    ///
-    /// A text that is no topic.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("scan.progress")?;
-    /// let progress = bus.publisher("scan.progress")?;
-    /// progress.emit(42)?;
-    /// assert_eq!(*sub.recv()?.payload(), 42);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn publisher(&self, topic: impl AsRef<str>) -> Result<Publisher<T>, TopicError> {
-        Publisher::new(self.core(), topic.as_ref())
     }
 
     /// Subscribes with the bus's settings. Dropping the subscription unsubscribes.
@@ -454,39 +319,6 @@ impl<T: Send + Sync + 'static> Bus<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> EventDraft<'_, T, &Bus<T>> {
-    /// Emits it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Bus::emit`].
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// assert_eq!(bus.event("a", 1).source("test").emit()?.matched, 0);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn emit(self) -> Result<Emitted, EmitError<T>> {
-        let details = Details {
-            extras: self.extras,
-            nanos: self.nanos,
-            patience: None,
-        };
-        self.sink
-            .core()
-            .emit_with(self.topic, self.payload, details)
-    }
-}
-
-/// The moment `timeout` from now; far away for one that no clock can hold.
-fn deadline_after(timeout: Duration) -> Instant {
-    /// A deadline that no program lives to see, and that every platform's clock can hold.
-    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
-    let now = Instant::now();
-    now.checked_add(timeout).unwrap_or_else(|| now + FAR)
-}
-
 impl<T: Send + Sync + 'static> Clone for Bus<T> {
     fn clone(&self) -> Self {
         Bus(Arc::clone(&self.0))
@@ -508,52 +340,5 @@ impl<T: Send + Sync + 'static> fmt::Debug for Bus<T> {
             .field("subscribers", &version.content.member_count())
             .field("taps", &version.content.tap_count())
             .finish_non_exhaustive()
-    }
-}
-
-/// A handle that does not keep its bus open; made by [`Bus::downgrade`].
-///
-/// ```
-/// use chanbus::Bus;
-///
-/// let bus = Bus::new();
-/// let weak = bus.downgrade();
-/// // A callback that the bus itself holds would keep it open for ever by a `Bus`.
-/// let echo = bus.tap("ping", move |_| {
-///     if let Some(bus) = weak.upgrade() {
-///         let _ = bus.emit("pong", ());
-///     }
-/// })?;
-/// let sub = bus.subscribe("pong")?;
-/// bus.emit("ping", ())?;
-/// assert_eq!(sub.recv()?.topic(), "pong");
-/// # Ok::<(), chanbus::Error>(())
-/// ```
-pub struct WeakBus<T: Send + Sync + 'static>(Weak<Open<T>>);
-
-impl<T: Send + Sync + 'static> WeakBus<T> {
-    /// The bus, unless its last handle is gone.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// assert!(bus.downgrade().upgrade().is_some());
-    /// ```
-    #[must_use]
-    pub fn upgrade(&self) -> Option<Bus<T>> {
-        self.0.upgrade().map(Bus)
-    }
-}
-
-impl<T: Send + Sync + 'static> Clone for WeakBus<T> {
-    fn clone(&self) -> Self {
-        WeakBus(Weak::clone(&self.0))
-    }
-}
-
-impl<T: Send + Sync + 'static> fmt::Debug for WeakBus<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gone = self.0.strong_count() == 0;
-        f.debug_struct("WeakBus").field("gone", &gone).finish()
     }
 }

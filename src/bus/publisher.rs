@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details, Resolved, payload_of};
-use super::deadline_after;
+use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
 use crate::draft::EventDraft;

@@ -1,19 +1,17 @@
 //! The receiving end: it owns its place on the bus, and gives it up when dropped.
 
 use std::fmt;
-use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::overflow::Overflow;
+use super::emit::deadline_after;
+use super::iter;
 use super::panics::{PanicPlace, shield};
 use super::routing::Member;
 use super::subscriber::Popped;
-use super::{deadline_after, iter};
-use crate::error::{RecvError, RecvTimeoutError, SubscribeError, TryRecvError};
+use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::event::Event;
-use crate::pattern::{IntoPatterns, Pattern};
-use crate::sync::{Arc, AtomicBool, Ordering, Select};
+use crate::sync::{Arc, AtomicBool, Select};
 
 /// The receiving end of a subscription, and its guard: dropping the last handle of it unsubscribes.
 ///
@@ -52,21 +50,21 @@ use crate::sync::{Arc, AtomicBool, Ordering, Select};
 /// emit leaves it.)
 #[must_use = "dropping the subscription unsubscribes"]
 pub struct Subscription<T: Send + Sync + 'static> {
-    shared: Arc<Shared<T>>,
+    pub(super) shared: Arc<Shared<T>>,
     /// The same as in `shared`, a step nearer for every take.
-    member: Arc<Member<T>>,
+    pub(super) member: Arc<Member<T>>,
     /// This handle was told of the end, and stays there.
-    finished: AtomicBool,
+    pub(super) finished: AtomicBool,
 }
 
 /// What the handles of one subscription share; the last to drop it unsubscribes.
-struct Shared<T: Send + Sync + 'static> {
-    core: Arc<Core<T>>,
-    member: Arc<Member<T>>,
+pub(super) struct Shared<T: Send + Sync + 'static> {
+    pub(super) core: Arc<Core<T>>,
+    pub(super) member: Arc<Member<T>>,
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    fn close(&self) -> bool {
+    pub(super) fn close(&self) -> bool {
         // First off the list, so that later emits do not match, then closed, so that those that are
         // on their way do not count as matched.
         self.core.remove_member(&self.member);
@@ -102,8 +100,6 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     pub(super) fn member(&self) -> &Member<T> {
         &self.member
     }
-
-    // ---- receiving ----
 
     /// Takes the next event, asleep until there is one.
     ///
@@ -318,353 +314,6 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
         self.member().mailbox.wait(&self.finished, deadline)
     }
-
-    // ---- handles and ends ----
-
-    /// Another handle of this subscription: each event goes to one of them.
-    ///
-    /// Handles take no further slot of the bus's limit. Every handle sees the end.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("job")?;
-    /// let workers: Vec<_> = (0..2)
-    ///     .map(|_| {
-    ///         let jobs = sub.share();
-    ///         std::thread::spawn(move || jobs.iter().count())
-    ///     })
-    ///     .collect();
-    /// drop(sub);
-    /// bus.publisher("job")?.emit_batch(0..10)?;
-    /// drop(bus);
-    /// let done: usize = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
-    /// assert_eq!(done, 10);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn share(&self) -> Self {
-        Subscription {
-            shared: Arc::clone(&self.shared),
-            member: Arc::clone(&self.member),
-            finished: AtomicBool::new(false),
-        }
-    }
-
-    /// A handle that closes this subscription from elsewhere: for Ctrl-C, or for the thread that
-    /// ends another's loop. It does not keep the subscription alive.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// let closer = sub.closer();
-    /// let reader = std::thread::spawn(move || sub.iter().count());
-    /// closer.close();
-    /// assert_eq!(reader.join().unwrap(), 0);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn closer(&self) -> Closer<T> {
-        Closer(Arc::downgrade(&self.shared))
-    }
-
-    /// Closes the subscription: it leaves the bus and frees its slot, later emits do not match it,
-    /// and what is queued stays to be taken; then iteration ends, for every handle. Returns `false`
-    /// if it was closed before.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// bus.emit("a", 1)?;
-    /// sub.close();
-    /// bus.emit("a", 2)?;
-    /// assert_eq!(sub.iter().count(), 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn close(&self) -> bool {
-        self.shared.close()
-    }
-
-    /// Drops this handle, in a word that says why. If it is the last, the subscription leaves the
-    /// bus, and what is queued is dropped.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// bus.subscribe("a")?.unsubscribe();
-    /// assert_eq!(bus.subscriber_count(), 0);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn unsubscribe(self) {
-        drop(self);
-    }
-
-    /// Whether it, or its bus, was closed. Events may still wait in it.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// assert!(!sub.is_closed());
-    /// bus.close();
-    /// assert!(sub.is_closed());
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.member().mailbox.is_closed()
-    }
-
-    /// Changes what it asks for, in one step: an emit sees the old patterns or the new ones. What is
-    /// queued stays.
-    ///
-    /// # Errors
-    ///
-    /// A text that is no pattern, an empty list (the patterns stay as they were), or
-    /// [`SubscribeError::Ended`].
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("a.*")?;
-    /// sub.set_patterns(["b.*", "c"])?;
-    /// assert_eq!(bus.emit("a.x", 1)?.matched, 0);
-    /// assert_eq!(bus.emit("b.x", 1)?.matched, 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn set_patterns(&self, patterns: impl IntoPatterns) -> Result<(), SubscribeError> {
-        let core = &self.shared.core;
-        let patterns = patterns.into_patterns(core.settings.syntax)?;
-        core.set_patterns(&self.shared.member, patterns.into())
-    }
-
-    // ---- what can be seen ----
-
-    /// What it asks for; empty after it was closed.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let sub = bus.subscribe(["a.*", "b"])?;
-    /// assert_eq!(sub.patterns()[1].as_str(), "b");
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn patterns(&self) -> Vec<Pattern> {
-        let version = self.shared.core.registry.load();
-        let patterns = version.content.patterns_of(self.member().id);
-        patterns.map_or_else(Vec::new, |patterns| patterns.to_vec())
-    }
-
-    /// The name it was given.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let sub = bus.subscription("a").name("panel").subscribe()?;
-    /// assert_eq!(sub.name(), Some("panel"));
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.member().name.as_deref()
-    }
-
-    /// Its number on its bus, as in [`BusStats`](crate::BusStats).
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let (a, b) = (bus.subscribe("a")?, bus.subscribe("a")?);
-    /// assert_ne!(a.id(), b.id());
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.member().id
-    }
-
-    /// How many events wait in it, replayed ones included.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// bus.emit("a", 1)?;
-    /// assert_eq!(sub.len(), 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.member().mailbox.len()
-    }
-
-    /// Whether no event waits in it.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// assert!(bus.subscribe("a")?.is_empty());
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many events its queue holds at most.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// assert_eq!(bus.subscribe("a")?.capacity(), chanbus::DEFAULT_CAPACITY);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.member().mailbox.capacity()
-    }
-
-    /// What it does when full.
-    ///
-    /// ```
-    /// # use chanbus::{Bus, Overflow};
-    /// let bus: Bus<u32> = Bus::new();
-    /// assert_eq!(bus.subscribe("a")?.overflow(), Overflow::DropNewest);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn overflow(&self) -> Overflow {
-        self.member().mailbox.overflow()
-    }
-
-    /// How many events matched its patterns: the sum of the four counters below.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// bus.emit("a", 1)?;
-    /// assert_eq!(sub.matched(), 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn matched(&self) -> u64 {
-        self.received() + self.dropped() + self.filtered() + self.conflated()
-    }
-
-    /// How many events were accepted and not pushed out since, taken or not.
-    ///
-    /// Exact while no other thread is in the middle of taking one.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// bus.emit("a", 1)?;
-    /// assert_eq!(sub.received(), 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn received(&self) -> u64 {
-        self.member().mailbox.received()
-    }
-
-    /// How many events were refused for want of room, or pushed out under
-    /// [`Overflow::DropOldest`].
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscription("a").capacity(1).subscribe()?;
-    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
-    /// assert_eq!(sub.dropped(), 2);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.member()
-            .mailbox
-            .losses()
-            .dropped
-            .load(Ordering::Acquire)
-    }
-
-    /// How many events its filter rejected, by saying no or by panicking.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscription("a").filter(|_| false).subscribe()?;
-    /// bus.emit("a", 1)?;
-    /// assert_eq!(sub.filtered(), 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn filtered(&self) -> u64 {
-        self.member()
-            .mailbox
-            .losses()
-            .filtered
-            .load(Ordering::Acquire)
-    }
-
-    /// How many events were replaced by a newer one of their topic, under [`Overflow::Latest`].
-    ///
-    /// ```
-    /// # use chanbus::{Bus, Overflow};
-    /// let bus = Bus::new();
-    /// let sub = bus.subscription("a").overflow(Overflow::Latest).subscribe()?;
-    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
-    /// assert_eq!((sub.conflated(), sub.len()), (2, 1));
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn conflated(&self) -> u64 {
-        self.member()
-            .mailbox
-            .losses()
-            .conflated
-            .load(Ordering::Acquire)
-    }
-
-    /// How many times its filter panicked; each counts as filtered, too, unless it was in a replay,
-    /// none of whose events are counted.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscription("a").filter(|_| panic!()).subscribe()?;
-    /// bus.emit("a", 1)?;
-    /// assert_eq!((sub.filter_panics(), sub.filtered()), (1, 1));
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn filter_panics(&self) -> u64 {
-        self.member()
-            .mailbox
-            .losses()
-            .filter_panics
-            .load(Ordering::Acquire)
-    }
-
-    /// How many events were dropped since this was last asked (or reported as
-    /// [`Beat::Missed`](crate::Beat::Missed)).
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscription("a").capacity(1).subscribe()?;
-    /// bus.publisher("a")?.emit_batch([1, 2, 3])?;
-    /// assert_eq!(sub.missed(), 2);
-    /// assert_eq!(sub.missed(), 0);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use = "what is told here is not told again"]
-    pub fn missed(&self) -> u64 {
-        self.member().mailbox.missed()
-    }
 }
 
 impl<T: Send + Sync + 'static> fmt::Debug for Subscription<T> {
@@ -678,65 +327,5 @@ impl<T: Send + Sync + 'static> fmt::Debug for Subscription<T> {
             .field("closed", &self.is_closed())
             .field("dropped", &self.dropped())
             .finish_non_exhaustive()
-    }
-}
-
-/// Closes a subscription from elsewhere; made by [`Subscription::closer`].
-///
-/// ```
-/// use chanbus::Bus;
-///
-/// let bus: Bus<u32> = Bus::new();
-/// let sub = bus.subscribe("a")?;
-/// let closer = sub.closer();
-/// assert!(closer.close());
-/// assert!(sub.is_closed());
-/// # Ok::<(), chanbus::Error>(())
-/// ```
-pub struct Closer<T: Send + Sync + 'static>(Weak<Shared<T>>);
-
-impl<T: Send + Sync + 'static> Closer<T> {
-    /// [`Subscription::close`]; `false` if it was closed before, or is gone.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let sub = bus.subscribe("a")?;
-    /// assert!(sub.closer().close());
-    /// assert!(!sub.closer().close());
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn close(&self) -> bool {
-        self.0.upgrade().is_some_and(|shared| shared.close())
-    }
-
-    /// Whether the subscription was closed, or is gone.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::new();
-    /// let closer = bus.subscribe("a")?.closer();
-    /// assert!(closer.is_closed());
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.0
-            .upgrade()
-            .is_none_or(|shared| shared.member.mailbox.is_closed())
-    }
-}
-
-impl<T: Send + Sync + 'static> Clone for Closer<T> {
-    fn clone(&self) -> Self {
-        Closer(Weak::clone(&self.0))
-    }
-}
-
-impl<T: Send + Sync + 'static> fmt::Debug for Closer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Closer")
-            .field("closed", &self.is_closed())
-            .finish()
     }
 }

@@ -53,6 +53,9 @@
 //! Publishers write no counter on the way of an accepted message. Consumers count what they take;
 //! what was accepted is that plus what waits. Losses are counted by whoever causes them.
 
+mod counts;
+mod take;
+
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Instant;
@@ -61,7 +64,7 @@ use super::conflate::{Keyed, Offer, Pending};
 use super::gaps::Gaps;
 use super::overflow::Overflow;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Padded, Queue};
-use crate::sync::{Select, Signal, fence_full, register_ready};
+use crate::sync::{Signal, fence_full};
 
 /// How often a publisher that drops the oldest makes room before it gives up.
 ///
@@ -302,158 +305,6 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
-    // ---- consumers ----
-
-    /// Puts messages before all that is pushed; to be called before there is a consumer.
-    pub(crate) fn set_front(&self, messages: VecDeque<E>) {
-        self.front_len.store(messages.len(), Release);
-        *self.front.lock() = messages;
-    }
-
-    /// Takes the next message without waiting.
-    pub(crate) fn try_pop(&self, finished: &AtomicBool) -> Popped<E> {
-        if let Some(message) = self.pop_front() {
-            return Popped::Message(message);
-        }
-        loop {
-            if self.ended.load(Acquire) {
-                return self.pop_rest(finished);
-            }
-            match self.queue.try_pop() {
-                Some(taken) => {
-                    if let Some(popped) = self.unwrap(taken) {
-                        return popped;
-                    }
-                }
-                // Acquire, and after the queue was seen empty: what was pushed before the close has
-                // been taken, so this is the end, token or not.
-                None if self.closed.load(Acquire) => self.end(),
-                None => return Popped::Empty,
-            }
-        }
-    }
-
-    /// Takes the next message, asleep until there is one, the end comes, or the deadline passes.
-    pub(crate) fn pop(&self, finished: &AtomicBool, deadline: Option<Instant>) -> Popped<E> {
-        loop {
-            match self.try_pop(finished) {
-                Popped::Empty => {}
-                found => return found,
-            }
-            // A close after the look above pushes a token, which ends this sleep.
-            match self.queue.pop(deadline) {
-                Ok(taken) => {
-                    if let Some(popped) = self.unwrap(taken) {
-                        return popped;
-                    }
-                }
-                Err(_) => return Popped::Empty,
-            }
-        }
-    }
-
-    /// Sleeps until a take may find something, without taking it; `false` when the deadline passed.
-    pub(crate) fn wait(&self, finished: &AtomicBool, deadline: Option<Instant>) -> bool {
-        self.is_ready(finished) || self.queue.wait_readable(deadline)
-    }
-
-    /// Adds the wait for the next message to a `Select` of the user's.
-    pub(crate) fn register<'a>(&'a self, finished: &AtomicBool, select: &mut Select<'a>) -> usize {
-        if self.is_ready(finished) {
-            register_ready(select)
-        } else {
-            self.queue.register(select)
-        }
-    }
-
-    /// Whether a take would return at once for a reason that the queue itself does not show.
-    fn is_ready(&self, finished: &AtomicBool) -> bool {
-        self.front_len.load(Acquire) > 0 || self.closed.load(Acquire) || finished.load(Relaxed)
-    }
-
-    /// What was taken from the queue: a message, or a token that stands for one; `None` for the end.
-    fn unwrap(&self, taken: Option<E>) -> Option<Popped<E>> {
-        let message = match taken {
-            Some(message) => message,
-            None => match self.pop_pending() {
-                Some(message) => message,
-                None => {
-                    self.forget_token();
-                    // Under `Latest` a message token may outlive its message, which a consumer took
-                    // by another's token; it means nothing then.
-                    if self.closed.load(Acquire) {
-                        self.end();
-                    }
-                    return None;
-                }
-            },
-        };
-        Some(Popped::Message(self.account(message)))
-    }
-
-    /// Counts a message that a consumer took, and passes the end on if it has come.
-    fn account(&self, message: E) -> E {
-        // AcqRel: the handshake with `close` on this one place, see "The token does not fit".
-        self.taken.fetch_add(1, AcqRel);
-        if self.closed.load(Relaxed) {
-            self.push_token();
-        }
-        message
-    }
-
-    /// After the end: what is left, one by one, then nothing for ever.
-    #[cold]
-    fn pop_rest(&self, finished: &AtomicBool) -> Popped<E> {
-        // A handle that was told of the end stays at its end, whatever a late publisher does.
-        if finished.load(Acquire) {
-            return Popped::Ended;
-        }
-        loop {
-            if let Some(message) = self.pop_pending() {
-                return Popped::Message(self.account(message));
-            }
-            match self.queue.try_pop() {
-                Some(Some(message)) => return Popped::Message(self.account(message)),
-                Some(None) => self.forget_token(),
-                None => break,
-            }
-        }
-        finished.store(true, Release);
-        // For sharers that are still asleep, and for a `Select` that will be told of the end.
-        self.push_token();
-        Popped::Ended
-    }
-
-    fn end(&self) {
-        self.ended.store(true, Release);
-        // Against the fence between a publisher's push and its `settle`: one sees the other.
-        fence_full();
-    }
-
-    /// Whether messages wait that come before the queue.
-    pub(crate) fn has_front(&self) -> bool {
-        self.front_len.load(Acquire) > 0
-    }
-
-    fn pop_front(&self) -> Option<E> {
-        // A mailbox without replay pays this one load. Acquire pairs with the store below, so that
-        // zero means that whoever took the last one has left.
-        if self.front_len.load(Acquire) == 0 {
-            return None;
-        }
-        let mut front = self.front.lock();
-        let message = front.pop_front();
-        self.front_len.store(front.len(), Release);
-        message
-    }
-
-    fn pop_pending(&self) -> Option<E> {
-        let mut pending = self.pending.as_ref()?.lock();
-        let message = pending.pop();
-        self.pending_len.store(pending.len(), Relaxed);
-        message
-    }
-
     // ---- the end ----
 
     /// Lets no more in, and tells the consumers. Returns `false` if it was closed before.
@@ -501,73 +352,5 @@ impl<E: Keyed> Mailbox<E> {
         let _ = self
             .tokens
             .fetch_update(Relaxed, Relaxed, |tokens| tokens.checked_sub(1));
-    }
-
-    // ---- what can be seen ----
-
-    /// Messages that wait, replayed ones included, tokens not.
-    pub(crate) fn len(&self) -> usize {
-        self.front_len.load(Relaxed) + self.queued()
-    }
-
-    fn queued(&self) -> usize {
-        if self.pending.is_some() {
-            self.pending_len.load(Relaxed)
-        } else {
-            let tokens = self.tokens.load(Relaxed);
-            self.queue.len().saturating_sub(tokens)
-        }
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
-        self.queue.capacity()
-    }
-
-    pub(crate) fn overflow(&self) -> Overflow {
-        self.overflow
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Acquire)
-    }
-
-    pub(crate) fn losses(&self) -> &Arc<Losses> {
-        &self.losses
-    }
-
-    /// Messages accepted and not pushed out since, taken or not.
-    ///
-    /// Exact while no consumer is between taking a message and counting it.
-    pub(crate) fn received(&self) -> u64 {
-        self.taken.load(Acquire) + self.queued() as u64
-    }
-
-    /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
-    pub(crate) fn missed(&self) -> u64 {
-        let mut gaps = self.gaps.lock();
-        gaps.clear();
-        self.report(u64::MAX)
-    }
-
-    /// How many are missing right before the next take.
-    pub(crate) fn due_gap(&self) -> u64 {
-        // The common case without a lock. A drop that is not seen yet is seen at the next take.
-        if self.losses.dropped.load(Acquire) == self.reported.load(Acquire) {
-            return 0;
-        }
-        let mut gaps = self.gaps.lock();
-        // What the log does not place (its lock was taken) is due now.
-        gaps.due(self.taken.load(Relaxed));
-        let later = gaps.pending();
-        let known = self.losses.dropped.load(Acquire) - self.reported.load(Relaxed);
-        self.report(known.saturating_sub(later))
-    }
-
-    /// Moves `reported` on by at most `limit`; the caller holds the lock of `gaps`.
-    fn report(&self, limit: u64) -> u64 {
-        let reported = self.reported.load(Relaxed);
-        let count = (self.losses.dropped.load(Acquire) - reported).min(limit);
-        self.reported.store(reported + count, Release);
-        count
     }
 }

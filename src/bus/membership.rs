@@ -1,0 +1,140 @@
+//! Who comes and goes: subscriptions, taps, and the end of all.
+
+use std::convert::Infallible;
+
+use super::core::Core;
+use super::routing::{Member, Table, Tap};
+use crate::error::SubscribeError;
+use crate::pattern::Pattern;
+use crate::sync::Arc;
+
+impl<T> Core<T> {
+    /// Lists a member, in the same moment as `publish` runs around the storing.
+    pub(super) fn add_member(
+        &self,
+        patterns: &Arc<[Pattern]>,
+        member: impl FnOnce(u64) -> Member<T>,
+        publish: impl FnOnce(&mut dyn FnMut()),
+    ) -> Result<Arc<Member<T>>, SubscribeError> {
+        let limit = self.settings.max_subscribers;
+        // Held out here: when the bus has no room, what the filter captured must not be dropped
+        // under the writer's lock.
+        let mut member = Some(member);
+        self.registry.update_with(
+            |table, ledger| {
+                check_room(table, limit)?;
+                let member = member.take().ok_or(SubscribeError::Closed)?;
+                let member = Arc::new(member(ledger.epoch()));
+                table.add_member(&member, Arc::clone(patterns));
+                Ok(member)
+            },
+            publish,
+        )
+    }
+
+    /// Takes a member off the list, which frees its slot; `false` if it was not listed.
+    pub(super) fn remove_member(&self, member: &Arc<Member<T>>) -> bool {
+        let removed = self.registry.update(|table, ledger| {
+            let seat = table.remove_member(member.id).ok_or(())?;
+            ledger.leave(&seat);
+            Ok::<_, ()>(seat)
+        });
+        removed.is_ok()
+    }
+
+    pub(super) fn set_patterns(
+        &self,
+        member: &Arc<Member<T>>,
+        patterns: Arc<[Pattern]>,
+    ) -> Result<(), SubscribeError> {
+        self.registry.update(|table, _| {
+            if table.remove_member(member.id).is_none() {
+                return Err(SubscribeError::Ended);
+            }
+            table.add_member(member, patterns);
+            Ok(())
+        })
+    }
+
+    pub(super) fn add_tap(
+        &self,
+        tap: &Arc<Tap<T>>,
+        patterns: Arc<[Pattern]>,
+    ) -> Result<(), SubscribeError> {
+        self.registry.update(|table, _| {
+            if table.closed {
+                return Err(SubscribeError::Closed);
+            }
+            table.add_tap(tap, patterns);
+            Ok(())
+        })
+    }
+
+    pub(super) fn remove_tap(&self, tap: &Tap<T>) {
+        // An error says that it was not listed any more.
+        let _ = self
+            .registry
+            .update(|table, _| table.remove_tap(tap.id).ok_or(()));
+        // What it captured goes now, or when the emit that is inside it leaves.
+        self.discard(tap.hook.clear());
+    }
+
+    /// Closes the bus: no emit, no subscription, no tap any more; what is queued stays to be read.
+    pub(super) fn close(&self) -> bool {
+        let ended = self.registry.update(|table, ledger| {
+            if table.closed {
+                return Err(());
+            }
+            for seat in table.members() {
+                ledger.leave(seat);
+            }
+            Ok(std::mem::replace(table, Table::ended()))
+        });
+        let Ok(table) = ended else {
+            return false;
+        };
+        for seat in table.members() {
+            seat.listener.mailbox.close();
+        }
+        for seat in table.taps() {
+            self.discard(seat.listener.hook.clear());
+        }
+        if let Some(history) = &self.history {
+            for event in history.take() {
+                self.discard(event);
+            }
+        }
+        true
+    }
+
+    /// Closes all subscriptions, empties the history and zeroes the counters.
+    pub(super) fn reset(&self) {
+        let before = self.registry.update(|table, ledger| {
+            ledger.reset(self.unbound.sum());
+            let without = table.without_members();
+            let closed = table.closed;
+            let before = std::mem::replace(table, without);
+            table.closed = closed;
+            Ok::<_, Infallible>(before)
+        });
+        let Ok(table) = before;
+        for seat in table.members() {
+            seat.listener.mailbox.close();
+        }
+        if let Some(history) = &self.history {
+            for event in history.take() {
+                self.discard(event);
+            }
+        }
+    }
+}
+
+fn check_room<T>(table: &Table<T>, limit: usize) -> Result<(), SubscribeError> {
+    if table.closed {
+        Err(SubscribeError::Closed)
+    } else if table.member_count() >= limit {
+        Err(SubscribeError::LimitReached { limit })
+    } else {
+        Ok(())
+    }
+}

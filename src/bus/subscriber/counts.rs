@@ -1,0 +1,76 @@
+//! What a mailbox counts, and what is missing where.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use super::super::conflate::Keyed;
+use super::super::overflow::Overflow;
+use super::{Losses, Mailbox};
+use crate::sync::Arc;
+
+impl<E: Keyed> Mailbox<E> {
+    /// Messages that wait, replayed ones included, tokens not.
+    pub(crate) fn len(&self) -> usize {
+        self.front_len.load(Relaxed) + self.queued()
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        if self.pending.is_some() {
+            self.pending_len.load(Relaxed)
+        } else {
+            let tokens = self.tokens.load(Relaxed);
+            self.queue.len().saturating_sub(tokens)
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    pub(crate) fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+
+    /// Messages accepted and not pushed out since, taken or not.
+    ///
+    /// Exact while no consumer is between taking a message and counting it.
+    pub(crate) fn received(&self) -> u64 {
+        self.taken.load(Acquire) + self.queued() as u64
+    }
+
+    /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
+    pub(crate) fn missed(&self) -> u64 {
+        let mut gaps = self.gaps.lock();
+        gaps.clear();
+        self.report(u64::MAX)
+    }
+
+    /// How many are missing right before the next take.
+    pub(crate) fn due_gap(&self) -> u64 {
+        // The common case without a lock. A drop that is not seen yet is seen at the next take.
+        if self.losses.dropped.load(Acquire) == self.reported.load(Acquire) {
+            return 0;
+        }
+        let mut gaps = self.gaps.lock();
+        // What the log does not place (its lock was taken) is due now.
+        gaps.due(self.taken.load(Relaxed));
+        let later = gaps.pending();
+        let known = self.losses.dropped.load(Acquire) - self.reported.load(Relaxed);
+        self.report(known.saturating_sub(later))
+    }
+
+    /// Moves `reported` on by at most `limit`; the caller holds the lock of `gaps`.
+    fn report(&self, limit: u64) -> u64 {
+        let reported = self.reported.load(Relaxed);
+        let count = (self.losses.dropped.load(Acquire) - reported).min(limit);
+        self.reported.store(reported + count, Release);
+        count
+    }
+}

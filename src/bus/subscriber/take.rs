@@ -1,0 +1,161 @@
+//! The consumers' side of a mailbox: see the protocol in the parent module.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::time::Instant;
+
+use super::super::conflate::Keyed;
+use super::{Mailbox, Popped};
+use crate::sync::{AtomicBool, Select, fence_full, register_ready};
+
+impl<E: Keyed> Mailbox<E> {
+    /// Puts messages before all that is pushed; to be called before there is a consumer.
+    pub(crate) fn set_front(&self, messages: VecDeque<E>) {
+        self.front_len.store(messages.len(), Release);
+        *self.front.lock() = messages;
+    }
+
+    /// Takes the next message without waiting.
+    pub(crate) fn try_pop(&self, finished: &AtomicBool) -> Popped<E> {
+        if let Some(message) = self.pop_front() {
+            return Popped::Message(message);
+        }
+        loop {
+            if self.ended.load(Acquire) {
+                return self.pop_rest(finished);
+            }
+            match self.queue.try_pop() {
+                Some(taken) => {
+                    if let Some(popped) = self.unwrap(taken) {
+                        return popped;
+                    }
+                }
+                // Acquire, and after the queue was seen empty: what was pushed before the close has
+                // been taken, so this is the end, token or not.
+                None if self.closed.load(Acquire) => self.end(),
+                None => return Popped::Empty,
+            }
+        }
+    }
+
+    /// Takes the next message, asleep until there is one, the end comes, or the deadline passes.
+    pub(crate) fn pop(&self, finished: &AtomicBool, deadline: Option<Instant>) -> Popped<E> {
+        loop {
+            match self.try_pop(finished) {
+                Popped::Empty => {}
+                found => return found,
+            }
+            // A close after the look above pushes a token, which ends this sleep.
+            match self.queue.pop(deadline) {
+                Ok(taken) => {
+                    if let Some(popped) = self.unwrap(taken) {
+                        return popped;
+                    }
+                }
+                Err(_) => return Popped::Empty,
+            }
+        }
+    }
+
+    /// Sleeps until a take may find something, without taking it; `false` when the deadline passed.
+    pub(crate) fn wait(&self, finished: &AtomicBool, deadline: Option<Instant>) -> bool {
+        self.is_ready(finished) || self.queue.wait_readable(deadline)
+    }
+
+    /// Adds the wait for the next message to a `Select` of the user's.
+    pub(crate) fn register<'a>(&'a self, finished: &AtomicBool, select: &mut Select<'a>) -> usize {
+        if self.is_ready(finished) {
+            register_ready(select)
+        } else {
+            self.queue.register(select)
+        }
+    }
+
+    /// Whether a take would return at once for a reason that the queue itself does not show.
+    fn is_ready(&self, finished: &AtomicBool) -> bool {
+        self.front_len.load(Acquire) > 0 || self.closed.load(Acquire) || finished.load(Relaxed)
+    }
+
+    /// What was taken from the queue: a message, or a token that stands for one; `None` for the end.
+    fn unwrap(&self, taken: Option<E>) -> Option<Popped<E>> {
+        let message = match taken {
+            Some(message) => message,
+            None => match self.pop_pending() {
+                Some(message) => message,
+                None => {
+                    self.forget_token();
+                    // Under `Latest` a message token may outlive its message, which a consumer took
+                    // by another's token; it means nothing then.
+                    if self.closed.load(Acquire) {
+                        self.end();
+                    }
+                    return None;
+                }
+            },
+        };
+        Some(Popped::Message(self.account(message)))
+    }
+
+    /// Counts a message that a consumer took, and passes the end on if it has come.
+    pub(super) fn account(&self, message: E) -> E {
+        // AcqRel: the handshake with `close` on this one place, see "The token does not fit".
+        self.taken.fetch_add(1, AcqRel);
+        if self.closed.load(Relaxed) {
+            self.push_token();
+        }
+        message
+    }
+
+    /// After the end: what is left, one by one, then nothing for ever.
+    #[cold]
+    pub(super) fn pop_rest(&self, finished: &AtomicBool) -> Popped<E> {
+        // A handle that was told of the end stays at its end, whatever a late publisher does.
+        if finished.load(Acquire) {
+            return Popped::Ended;
+        }
+        loop {
+            if let Some(message) = self.pop_pending() {
+                return Popped::Message(self.account(message));
+            }
+            match self.queue.try_pop() {
+                Some(Some(message)) => return Popped::Message(self.account(message)),
+                Some(None) => self.forget_token(),
+                None => break,
+            }
+        }
+        finished.store(true, Release);
+        // For sharers that are still asleep, and for a `Select` that will be told of the end.
+        self.push_token();
+        Popped::Ended
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Release);
+        // Against the fence between a publisher's push and its `settle`: one sees the other.
+        fence_full();
+    }
+
+    /// Whether messages wait that come before the queue.
+    pub(crate) fn has_front(&self) -> bool {
+        self.front_len.load(Acquire) > 0
+    }
+
+    pub(super) fn pop_front(&self) -> Option<E> {
+        // A mailbox without replay pays this one load. Acquire pairs with the store below, so that
+        // zero means that whoever took the last one has left.
+        if self.front_len.load(Acquire) == 0 {
+            return None;
+        }
+        let mut front = self.front.lock();
+        let message = front.pop_front();
+        self.front_len.store(front.len(), Release);
+        message
+    }
+
+    pub(super) fn pop_pending(&self) -> Option<E> {
+        let mut pending = self.pending.as_ref()?.lock();
+        let message = pending.pop();
+        self.pending_len.store(pending.len(), Relaxed);
+        message
+    }
+}
