@@ -87,7 +87,8 @@ impl<T> Ledger<T> {
     /// A subscription is gone: its last handle was dropped and its queue emptied.
     pub(super) fn settle(&mut self, member: &Member<T>) {
         if self.leaving.remove(&member.id).is_some() {
-            self.base.received += member.mailbox.received();
+            // Not what waits: a late publisher has yet to take that back, and will count it as dropped.
+            self.base.received += member.mailbox.taken();
             self.losses.push(Arc::clone(member.mailbox.losses()));
         }
         self.fold();
