@@ -219,6 +219,37 @@ fn p10_a_circle_of_emits_in_destructors_of_evicted_events_ends() {
 }
 
 #[test]
+fn p10_a_circle_of_emits_in_destructors_of_unmatched_payloads_ends() {
+    fn payload(bus: WeakBus<Hooked>, refused: Arc<AtomicU64>) -> Hooked {
+        hooked(move || {
+            let Some(open) = bus.upgrade() else { return };
+            let next = payload(bus.clone(), Arc::clone(&refused));
+            if let Err(error) = open.emit("nobody.listens", next) {
+                assert!(error.is_chain_too_deep());
+                refused.fetch_add(1, Ordering::SeqCst);
+                // Its destructor would only try again.
+                std::mem::forget(error.into_payload());
+            }
+        })
+    }
+    guarded(|| {
+        let bus = Bus::<Hooked>::builder().max_chain(5).build().unwrap();
+        let refused = Arc::new(AtomicU64::new(0));
+        let by_topic = payload(bus.downgrade(), Arc::clone(&refused));
+        bus.emit("nobody.listens", by_topic).unwrap();
+        assert_eq!(refused.load(Ordering::SeqCst), 1);
+        let made = payload(bus.downgrade(), Arc::clone(&refused));
+        let event = chanbus::Event::new("nobody.listens", made).unwrap();
+        bus.emit_event(event).unwrap();
+        assert_eq!(refused.load(Ordering::SeqCst), 2);
+        let by_publisher = payload(bus.downgrade(), Arc::clone(&refused));
+        let publisher = bus.publisher("nobody.listens").unwrap();
+        publisher.emit(by_publisher).unwrap();
+        assert_eq!(refused.load(Ordering::SeqCst), 3);
+    });
+}
+
+#[test]
 fn p10_a_filter_may_subscribe_and_unsubscribe_others_of_the_same_emit() {
     guarded(|| {
         let bus = Bus::<u64>::new();

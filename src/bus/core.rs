@@ -1,5 +1,6 @@
 //! What all handles of one bus share, and the ways in: an emit, a registration, an end.
 
+use std::mem::needs_drop;
 use std::time::Instant;
 
 use super::builder::Settings;
@@ -191,7 +192,8 @@ impl<T> Core<T> {
         patience: Option<Instant>,
     ) -> Emitted {
         if resolved.route.is_empty() {
-            self.discard(payload);
+            let cause = extras.and_then(|extras| extras.cause.clone());
+            self.discard_unmatched(&resolved.topic, cause, payload);
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
@@ -204,9 +206,10 @@ impl<T> Core<T> {
         resolved: &Resolved<T>,
         events: impl Iterator<Item = Event<T>>,
     ) -> Emitted {
-        let deliver_one = |event| {
+        let deliver_one = |event: Event<T>| {
             if resolved.route.is_empty() {
-                self.discard(event);
+                let cause = event.cause().cloned();
+                self.discard_unmatched(&resolved.topic, cause, event);
                 return Emitted::default();
             }
             self.send_resolved(resolved, event, None)
@@ -299,7 +302,8 @@ impl<T> Core<T> {
             }
             // Nobody listens. (An event's topic was checked when the event was made.)
             _ => {
-                self.discard(event);
+                let (topic, cause) = (event.topic().clone(), event.cause().cloned());
+                self.discard_unmatched(&topic, cause, event);
                 Emitted::default()
             }
         }
@@ -319,6 +323,14 @@ impl<T> Core<T> {
             cause,
             limit: self.settings.max_chain,
             payload,
+        }
+    }
+
+    /// Drops what nobody listens to. Its destructor may emit, which then has a cause: else one that
+    /// emits its own kind would never come to the limit of chains.
+    pub(super) fn discard_unmatched<V>(&self, topic: &Topic, cause: Option<Cause>, value: V) {
+        if needs_drop::<V>() {
+            Cause::scope_of(topic, cause, || self.discard(value));
         }
     }
 

@@ -164,7 +164,12 @@ fn offer_until<T>(
                 }
                 return;
             }
-            Err(refused) if refused.for_want_of_room => {}
+            // Others took the room; they must not keep this one beyond its time.
+            Err(refused) if refused.for_want_of_room => {
+                if Instant::now() >= deadline {
+                    break;
+                }
+            }
             Err(_) => return,
         }
     }
