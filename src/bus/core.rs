@@ -79,7 +79,7 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let emitted = match &self.history {
-            None => self.send(&resolved, payload, Extras::caused(cause), None),
+            None => self.send(&resolved, payload, Extras::caused(cause)),
             Some(_) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
                 self.send_event(event, None)
@@ -184,20 +184,14 @@ impl<T> Core<T> {
     }
 
     /// Delivers by a route that was resolved; nothing is made if nobody would see it.
-    pub(super) fn send(
-        &self,
-        resolved: &Resolved<T>,
-        payload: T,
-        extras: Option<Arc<Extras>>,
-        patience: Option<Instant>,
-    ) -> Emitted {
+    fn send(&self, resolved: &Resolved<T>, payload: T, extras: Option<Arc<Extras>>) -> Emitted {
         if resolved.route.is_empty() {
             let cause = extras.and_then(|extras| extras.cause.clone());
             self.discard_unmatched(&resolved.topic, cause, payload);
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
-        self.send_resolved(resolved, event, patience)
+        self.send_resolved(resolved, event, None)
     }
 
     /// Delivers many by one route.
@@ -217,6 +211,11 @@ impl<T> Core<T> {
         events.map(deliver_one).sum()
     }
 
+    /// The time, as timestamps have it.
+    pub(super) fn now(&self) -> u64 {
+        self.settings.clock.now_nanos()
+    }
+
     pub(super) fn event(
         &self,
         topic: &Topic,
@@ -224,7 +223,7 @@ impl<T> Core<T> {
         nanos: Option<u64>,
         extras: Option<Arc<Extras>>,
     ) -> Event<T> {
-        let nanos = nanos.unwrap_or_else(|| self.settings.clock.now_nanos());
+        let nanos = nanos.unwrap_or_else(|| self.now());
         Event::assemble(topic.clone(), payload, nanos, extras)
     }
 
@@ -282,7 +281,7 @@ impl<T> Core<T> {
         }
     }
 
-    fn send_resolved(
+    pub(super) fn send_resolved(
         &self,
         resolved: &Resolved<T>,
         event: Event<T>,

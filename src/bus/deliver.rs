@@ -41,34 +41,30 @@ pub(super) fn deliver<T>(
     if !route.plain {
         filter(route, &event, on_panic, &mut emitted, &mut out);
     }
-    // The last queue gets this very handle, not another one, which spares counting it up and, at the
-    // end, down. Where taps still need the event, or destructors its cause, every queue gets another.
-    let last = if route.taps.is_empty() && event.is_bare() {
-        route.members.len().wrapping_sub(1)
-    } else {
-        usize::MAX
-    };
+    // All handles are counted at once, before any is shared. One is kept back where taps still need
+    // the event, or destructors its cause.
+    let hold = !(route.taps.is_empty() && event.is_bare());
+    let receivers = route.members.len() - out.count();
     let mut event = Some(event);
-    for (place, member) in route.members.iter().enumerate() {
-        if out.contains(place) {
-            continue;
+    if receivers > 0
+        && let Some(first) = event.take()
+    {
+        let mut handles = first.share(receivers + usize::from(hold));
+        if hold {
+            event = handles.next();
         }
-        let handle = if place == last {
-            event.take()
-        } else {
-            event.clone()
-        };
-        let Some(handle) = handle else { break };
-        match offer(member, handle, &mut emitted, &mut evicted) {
-            Ok(()) => {}
-            Err(refused) => {
+        for (place, member) in route.members.iter().enumerate() {
+            if out.contains(place) {
+                continue;
+            }
+            let Some(handle) = handles.next() else { break };
+            if let Err(refused) = offer(member, handle, &mut emitted, &mut evicted) {
                 out.insert(place, route.members.len());
                 if refused.for_want_of_room {
                     refuse(member, &mut emitted);
                 }
-                if place == last {
-                    event = Some(refused.event);
-                }
+                // Kept to the end: it may be the last handle, and no destructor runs before that.
+                event.get_or_insert(refused.event);
             }
         }
     }
@@ -257,7 +253,7 @@ pub(super) fn accepts<T>(
 
 /// Adds up, and runs the user's code that comes after all pushes.
 ///
-/// The event is there unless the last queue got it.
+/// The event is there unless all its handles are in queues.
 #[inline]
 fn close_account<T>(
     topic: &Topic,
@@ -289,7 +285,7 @@ fn finish<T>(
     evicted: Evicted<T>,
     on_panic: Option<&PanicHook>,
 ) {
-    // An event that the last queue got has no cause itself.
+    // An event whose handles are all in queues has no cause itself.
     let cause = event.as_ref().and_then(|event| event.cause().cloned());
     Cause::scope_of(topic, cause, || {
         if let Some(event) = &event {
@@ -333,6 +329,13 @@ impl Skipped {
         match self {
             Skipped::Nobody => false,
             Skipped::Some(bits) => bits[place / 64] & (1 << (place % 64)) != 0,
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Skipped::Nobody => 0,
+            Skipped::Some(bits) => bits.iter().map(|bits| bits.count_ones() as usize).sum(),
         }
     }
 

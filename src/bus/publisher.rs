@@ -9,9 +9,10 @@ use super::core::{Core, Details, Resolved, payload_of};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
+use crate::cause::Cause;
 use crate::draft::EventDraft;
 use crate::error::{EmitError, TopicError};
-use crate::event::{Event, Extras};
+use crate::event::{Event, EventPool, Extras};
 use crate::sync::Arc;
 use crate::topic::Topic;
 
@@ -24,6 +25,11 @@ use crate::topic::Topic;
 /// It does not keep its bus open. It can be sent to another thread and cloned, one for each thread;
 /// it cannot be shared by reference between threads (it is not `Sync`), as what it keeps is its own.
 /// Where a shared handle is needed there is [`Bus`](crate::Bus).
+///
+/// The blocks of its events come back to it when their last handle is dropped, and are used again,
+/// so an emit allocates only when none is at hand. It keeps 256 blocks at most, or 64 KiB if that is
+/// less, without payloads, until it is dropped; events beyond those in flight at once are allocated
+/// and freed one by one.
 ///
 /// An idle publisher may keep the emptied queue of a subscription that has gone, until it next
 /// emits; never a payload or a filter.
@@ -43,7 +49,8 @@ use crate::topic::Topic;
 /// ```
 pub struct Publisher<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
-    topic: Topic,
+    /// Makes its events, in blocks that come back to it with the topic still in them.
+    events: EventPool<T>,
     source: Option<Arc<str>>,
     /// Taken out while an emit uses it, so that an emit from inside finds none and resolves its own.
     route: Cell<Option<Kept<T>>>,
@@ -70,7 +77,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let count = core.registry.frozen(|_, ledger| ledger.add_publisher());
         Publisher {
             core,
-            topic,
+            events: EventPool::new(topic),
             source,
             route: Cell::new(None),
             count,
@@ -103,7 +110,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     /// ```
     #[must_use]
     pub fn topic(&self) -> &Topic {
-        &self.topic
+        self.events.topic()
     }
 
     /// Emits an event to everybody who listens. Never waits.
@@ -161,16 +168,8 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             Ok(cause) => cause,
             Err(cause) => return Err(self.core.too_deep(cause, payload)),
         };
-        let extras = match &self.source {
-            None => Extras::caused(cause),
-            Some(source) => Some(Arc::new(Extras {
-                source: Some(Arc::clone(source)),
-                cause,
-                ..Extras::default()
-            })),
-        };
         if self.core.history.is_some() {
-            let event = self.core.event(&self.topic, payload, None, extras);
+            let event = self.make(payload, self.core.now(), self.extras(cause));
             let emitted = self
                 .core
                 .send_event(event, patience)
@@ -181,7 +180,13 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let Some(kept) = self.current() else {
             return Err(EmitError::Closed(payload));
         };
-        let emitted = self.core.send(&kept.resolved, payload, extras, patience);
+        let emitted = if kept.resolved.route.is_empty() {
+            self.core.discard_unmatched(self.topic(), cause, payload);
+            Emitted::default()
+        } else {
+            let event = self.make(payload, self.core.now(), self.extras(cause));
+            self.core.send_resolved(&kept.resolved, event, patience)
+        };
         self.route.set(Some(kept));
         self.counted(1);
         Ok(emitted)
@@ -214,17 +219,12 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             Ok(cause) => cause,
             Err(cause) => return Err(self.core.too_deep(cause, items)),
         };
-        let extras = Extras {
-            source: self.source.clone(),
-            cause,
-            ..Extras::default()
-        };
-        let extras = extras.shared();
-        let nanos = self.core.settings.clock.now_nanos();
+        let extras = self.extras(cause);
+        let nanos = self.core.now();
         if self.core.history.is_some() {
             let events = items
                 .into_iter()
-                .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()))
+                .map(|item| self.make(item, nanos, extras.clone()))
                 .collect();
             // It counts them itself.
             return self.core.emit_all(events).map_err(|error| {
@@ -237,7 +237,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let count = items.len() as u64;
         let events = items
             .into_iter()
-            .map(|item| Event::assemble(self.topic.clone(), item, nanos, extras.clone()));
+            .map(|item| self.make(item, nanos, extras.clone()));
         let emitted = self.core.send_many(&kept.resolved, events);
         self.route.set(Some(kept));
         self.counted(count);
@@ -255,10 +255,25 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn event(&self, payload: T) -> EventDraft<'_, T, &Publisher<T>> {
-        let draft = EventDraft::new(self, &self.topic, payload);
+        let draft = EventDraft::new(self, self.topic(), payload);
         match &self.source {
             None => draft,
             Some(source) => draft.source(Arc::clone(source)),
+        }
+    }
+
+    fn make(&self, payload: T, nanos: u64, extras: Option<Arc<Extras>>) -> Event<T> {
+        self.events.event(payload, nanos, extras)
+    }
+
+    fn extras(&self, cause: Option<Cause>) -> Option<Arc<Extras>> {
+        match &self.source {
+            None => Extras::caused(cause),
+            Some(source) => Some(Arc::new(Extras {
+                source: Some(Arc::clone(source)),
+                cause,
+                ..Extras::default()
+            })),
         }
     }
 
@@ -282,7 +297,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         if version.content.closed {
             return None;
         }
-        let resolved = self.core.registry.route(&version, &self.topic).ok()?;
+        let resolved = self.core.registry.route(&version, self.topic()).ok()?;
         Some(Kept {
             generation: version.generation(),
             resolved: resolved.into_shared(),
@@ -322,7 +337,7 @@ impl<T: Send + Sync + 'static> Clone for Publisher<T> {
     fn clone(&self) -> Self {
         Publisher::bound(
             Arc::clone(&self.core),
-            self.topic.clone(),
+            self.topic().clone(),
             self.source.clone(),
         )
     }
@@ -339,7 +354,7 @@ impl<T: Send + Sync + 'static> Drop for Publisher<T> {
 impl<T: Send + Sync + 'static> fmt::Debug for Publisher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher")
-            .field("topic", &self.topic.as_str())
+            .field("topic", &self.topic().as_str())
             .field("source", &self.source)
             .finish_non_exhaustive()
     }

@@ -1,10 +1,13 @@
 //! The event: what every subscriber gets the same copy of.
 
+mod block;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use self::block::{Handle, Pool, Shares};
 use crate::cause::Cause;
 use crate::clock::{self, Clock};
 use crate::error::TopicError;
@@ -37,14 +40,48 @@ use crate::value::Value;
 /// assert_eq!(event.source_or_unknown(), "unknown");
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-pub struct Event<T>(Arc<Block<T>>);
+pub struct Event<T>(Handle<Topic, Body<T>>);
 
-struct Block<T> {
-    topic: Topic,
+/// What a block holds for one event; the topic stays in it for the next.
+struct Body<T> {
     nanos: u64,
     /// What most events do not have; shared with events derived from this one.
     extras: Option<Arc<Extras>>,
     payload: T,
+}
+
+/// Makes the events of one publisher, in blocks that come back to it.
+pub(crate) struct EventPool<T>(Pool<Topic, Body<T>>);
+
+impl<T> EventPool<T> {
+    pub(crate) fn new(topic: Topic) -> Self {
+        EventPool(Pool::new(topic))
+    }
+
+    pub(crate) fn topic(&self) -> &Topic {
+        self.0.kept()
+    }
+
+    #[inline]
+    pub(crate) fn event(&self, payload: T, nanos: u64, extras: Option<Arc<Extras>>) -> Event<T> {
+        Event(self.0.handle(Body {
+            nanos,
+            extras,
+            payload,
+        }))
+    }
+}
+
+/// Handles of one event, counted all at once.
+pub(crate) struct EventShares<T>(Shares<Topic, Body<T>>);
+
+impl<T> Iterator for EventShares<T> {
+    type Item = Event<T>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Event<T>> {
+        self.0.next().map(Event)
+    }
 }
 
 /// The parts that an event has only if it was given them.
@@ -104,12 +141,12 @@ impl<T> Event<T> {
         nanos: u64,
         extras: Option<Arc<Extras>>,
     ) -> Self {
-        Event(Arc::new(Block {
-            topic,
+        let body = Body {
             nanos,
             extras,
             payload,
-        }))
+        };
+        Event(Handle::alone(topic, body))
     }
 
     /// What happened.
@@ -121,7 +158,7 @@ impl<T> Event<T> {
     /// ```
     #[must_use]
     pub fn topic(&self) -> &Topic {
-        &self.0.topic
+        self.0.kept()
     }
 
     /// What it was about.
@@ -133,7 +170,7 @@ impl<T> Event<T> {
     /// ```
     #[must_use]
     pub fn payload(&self) -> &T {
-        &self.0.payload
+        &self.0.body().payload
     }
 
     /// When it was emitted, by the bus's [`Clock`].
@@ -148,7 +185,7 @@ impl<T> Event<T> {
     /// ```
     #[must_use]
     pub fn timestamp(&self) -> SystemTime {
-        clock::from_nanos(self.0.nanos)
+        clock::from_nanos(self.0.body().nanos)
     }
 
     /// When it was emitted, in seconds since the Unix epoch.
@@ -168,7 +205,7 @@ impl<T> Event<T> {
     #[must_use]
     pub fn unix_seconds(&self) -> f64 {
         // Seconds and fraction apart: all nanoseconds in one float are more than it holds exactly.
-        Duration::from_nanos(self.0.nanos).as_secs_f64()
+        Duration::from_nanos(self.0.body().nanos).as_secs_f64()
     }
 
     /// Who emitted it, if that was said.
@@ -270,10 +307,10 @@ impl<T> Event<T> {
     #[must_use]
     pub fn with_payload<U>(&self, payload: U) -> Event<U> {
         Event::assemble(
-            self.0.topic.clone(),
+            self.topic().clone(),
             payload,
-            self.0.nanos,
-            self.0.extras.clone(),
+            self.0.body().nanos,
+            self.0.body().extras.clone(),
         )
     }
 
@@ -301,7 +338,7 @@ impl<T> Event<T> {
     /// ```
     #[must_use]
     pub fn ptr_eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.0.ptr_eq(&other.0)
     }
 
     /// The payload itself, if this is the last handle.
@@ -320,25 +357,30 @@ impl<T> Event<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn try_into_payload(self) -> Result<T, Self> {
-        match Arc::try_unwrap(self.0) {
-            Ok(block) => Ok(block.payload),
+        match self.0.try_unwrap() {
+            Ok(body) => Ok(body.payload),
             Err(shared) => Err(Event(shared)),
         }
     }
 
+    /// So many handles of this event, of which this one is the first.
+    pub(crate) fn share(self, count: usize) -> EventShares<T> {
+        EventShares(self.0.share(count))
+    }
+
     /// Whether it has neither source nor metadata, extensions or cause.
     pub(crate) fn is_bare(&self) -> bool {
-        self.0.extras.is_none()
+        self.0.body().extras.is_none()
     }
 
     fn extras(&self) -> Option<&Extras> {
-        self.0.extras.as_deref()
+        self.0.body().extras.as_deref()
     }
 }
 
 impl<T> Clone for Event<T> {
     fn clone(&self) -> Self {
-        Event(Arc::clone(&self.0))
+        Event(self.0.clone())
     }
 }
 
