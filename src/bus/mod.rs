@@ -100,16 +100,17 @@ use crate::sync::Arc;
 ///
 /// The queues are crossbeam's bounded ones. A push claims a slot by one compare-and-swap and then
 /// stamps it; a peer that meets a slot which is claimed and not yet stamped (its owner was
-/// interrupted between two instructions) spins and then yields until it is. That is the one moment
-/// in which an emit depends on another thread's progress.
+/// interrupted between two instructions) spins and then yields until it is. That, and the two short
+/// locks named above, are the moments in which an emit depends on another thread's progress.
 ///
 /// # Emits from inside
 ///
 /// Filters, taps, panic hooks and destructors may call anything on the bus. An event that a filter
 /// emits is in every queue before the event that was being filtered; one that a tap or a destructor
 /// emits is in every queue after it. (A [`history`](BusBuilder::history) has them in the order in which
-/// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a [`Cause`](crate::Cause), and a
-/// circle of them ends with [`EmitError::ChainTooDeep`].
+/// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a
+/// [`Cause`](crate::Cause), and a circle of them ends with
+/// [`EmitError::ChainTooDeep`](crate::EmitError::ChainTooDeep).
 pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
 
 /// What keeps a bus open.
