@@ -45,6 +45,11 @@ impl<E: Keyed> Mailbox<E> {
         self.taken.load(Acquire) + self.queued() as u64
     }
 
+    /// Messages that consumers took. After [`abandon`](Mailbox::abandon) they are all that it received.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Acquire)
+    }
+
     /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
     pub(crate) fn missed(&self) -> u64 {
         let mut gaps = self.gaps.lock();
