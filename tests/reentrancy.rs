@@ -219,6 +219,58 @@ fn p10_a_circle_of_emits_in_destructors_of_evicted_events_ends() {
 }
 
 #[test]
+fn p10_a_circle_of_emits_in_destructors_of_unseen_and_of_past_events_ends() {
+    /// Does one of the ways to emit, and comes again in the destructor.
+    fn circle(bus: WeakBus<Hooked>, way: usize, refused: Arc<AtomicU64>) -> Hooked {
+        hooked(move || {
+            let Some(open) = bus.upgrade() else { return };
+            let next = circle(bus.clone(), way, Arc::clone(&refused));
+            let too_deep = match way {
+                0 => open.emit("a", next).map_err(EmitError::into_payload),
+                1 => open.broadcast("a", next).map_err(EmitError::into_payload),
+                2 => open
+                    .event("a", next)
+                    .source("s")
+                    .emit()
+                    .map_err(EmitError::into_payload),
+                3 => open
+                    .publisher("a")
+                    .unwrap()
+                    .emit(next)
+                    .map_err(EmitError::into_payload),
+                _ => open
+                    .publisher("a")
+                    .unwrap()
+                    .emit_batch([next])
+                    .map_err(|error| error.into_payload().pop().unwrap()),
+            };
+            if let Err(payload) = too_deep {
+                refused.fetch_add(1, Ordering::SeqCst);
+                // Its destructor would only try again.
+                std::mem::forget(payload);
+            }
+        })
+    }
+    for history in [0, 1] {
+        for way in 0..5 {
+            guarded(move || {
+                let bus = Bus::<Hooked>::builder().max_chain(5).history(history);
+                let bus = bus.build().unwrap();
+                let refused = Arc::new(AtomicU64::new(0));
+                for _ in 0..2 {
+                    let payload = circle(bus.downgrade(), way, Arc::clone(&refused));
+                    bus.emit("a", payload).unwrap();
+                }
+                let refused = refused.load(Ordering::SeqCst);
+                assert!(refused > 0, "history {history}, way {way}");
+                // The last one stays in the history, and its circle is not for here.
+                std::mem::forget(bus);
+            });
+        }
+    }
+}
+
+#[test]
 fn p10_a_filter_may_subscribe_and_unsubscribe_others_of_the_same_emit() {
     guarded(|| {
         let bus = Bus::<u64>::new();

@@ -1,5 +1,6 @@
 //! What all handles of one bus share, and the ways in: an emit, a registration, an end.
 
+use std::mem::needs_drop;
 use std::time::Instant;
 
 use super::builder::Settings;
@@ -152,8 +153,9 @@ impl<T> Core<T> {
             return Err(EmitError::Closed(payload_of(event)));
         }
         let route = version.content.route_to_all(&topic);
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
         let emitted = deliver(&topic, &route, event, self.on_panic());
-        self.discard(oldest);
+        self.discard_oldest(pusher, oldest);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -171,13 +173,12 @@ impl<T> Core<T> {
             return Err(EmitError::Closed(events));
         }
         let count = events.len() as u64;
+        let pusher = oldest.last().and(events.last()).and_then(Pusher::of);
         let sum = events
             .into_iter()
             .map(|event| self.send_by(&version, event))
             .sum();
-        for event in oldest {
-            self.discard(event);
-        }
+        self.discard_oldest(pusher, oldest);
         self.unbound.add(count);
         Ok(sum)
     }
@@ -191,7 +192,11 @@ impl<T> Core<T> {
         patience: Option<Instant>,
     ) -> Emitted {
         if resolved.route.is_empty() {
-            self.discard(payload);
+            if needs_drop::<T>() {
+                let cause = extras.as_ref().and_then(|extras| extras.cause.clone());
+                let discard = || self.discard(payload);
+                Cause::scope_of(&resolved.topic, cause, discard);
+            }
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
@@ -206,7 +211,7 @@ impl<T> Core<T> {
     ) -> Emitted {
         let deliver_one = |event| {
             if resolved.route.is_empty() {
-                self.discard(event);
+                self.discard_unseen(event);
                 return Emitted::default();
             }
             self.send_resolved(resolved, event, None)
@@ -246,12 +251,13 @@ impl<T> Core<T> {
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
         let emitted = match patience {
             None => self.send_by(&version, event),
             Some(deadline) => self.send_within(version, event, deadline),
         };
         // Last, as what its destructor emits comes after the event, in queues as in the history.
-        self.discard(oldest);
+        self.discard_oldest(pusher, oldest);
         Ok(emitted)
     }
 
@@ -299,7 +305,7 @@ impl<T> Core<T> {
             }
             // Nobody listens. (An event's topic was checked when the event was made.)
             _ => {
-                self.discard(event);
+                self.discard_unseen(event);
                 Emitted::default()
             }
         }
@@ -322,11 +328,44 @@ impl<T> Core<T> {
         }
     }
 
+    /// Drops an event that nobody listens to; what its destructor emits has it as its cause, so that
+    /// a circle of such emits ends.
+    fn discard_unseen(&self, event: Event<T>) {
+        let pusher = Pusher::of(&event);
+        self.discard_oldest(pusher, Some(event));
+    }
+
+    /// Drops what the history let go of, as [`deliver`] drops what a queue did: what destructors
+    /// emit has the event that pushed it out as its cause.
+    fn discard_oldest(&self, pusher: Option<Pusher>, oldest: impl IntoIterator<Item = Event<T>>) {
+        let discard = || oldest.into_iter().for_each(|event| self.discard(event));
+        match pusher {
+            None => discard(),
+            Some(Pusher { topic, cause }) => Cause::scope_of(&topic, cause, discard),
+        }
+    }
+
     /// Drops the user's value where a panicking destructor does no harm.
     pub(super) fn discard<V>(&self, value: V) {
         shield(self.on_panic(), PanicPlace::Destructor, None, None, || {
             drop(value);
         });
+    }
+}
+
+/// What a [`Cause`] would say of an event, for when the event itself has gone.
+struct Pusher {
+    topic: Topic,
+    cause: Option<Cause>,
+}
+
+impl Pusher {
+    /// Of an event whose kind has destructors of the user's; others need none.
+    fn of<T>(event: &Event<T>) -> Option<Self> {
+        (needs_drop::<T>() || !event.is_bare()).then(|| Pusher {
+            topic: event.topic().clone(),
+            cause: event.cause().cloned(),
+        })
     }
 }
 
