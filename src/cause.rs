@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::topic::Topic;
@@ -48,7 +49,10 @@ struct Link {
 
 thread_local! {
     // Held unboxed, so that entering a scope allocates nothing; a cause is made when it is asked for.
-    static CURRENT: RefCell<Option<Link>> = const { RefCell::new(None) };
+    // Without a destructor, so that it is there to the very end of the thread, where destructors of
+    // other thread-locals may emit. Nothing leaks: each scope puts back what it found, at last nothing.
+    static CURRENT: ManuallyDrop<RefCell<Option<Link>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
     // Whether there is one. Every emit asks, and a flag without a destructor is one load.
     static CAUSED: Cell<bool> = const { Cell::new(false) };
 }
@@ -120,12 +124,8 @@ impl Cause {
 
     #[cold]
     fn read() -> Option<Cause> {
-        // A thread that is being torn down has none.
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
-            .map(|link| Cause(Arc::new(link)))
+        let link = CURRENT.with(|current| current.borrow().clone());
+        link.map(|link| Cause(Arc::new(link)))
     }
 
     /// The topic of the event that is the immediate cause.
@@ -221,12 +221,8 @@ impl Restore {
     }
 
     fn replace(link: Option<Link>) -> Option<Link> {
-        let caused = link.is_some();
-        let before = CURRENT.try_with(|current| {
-            CAUSED.set(caused);
-            current.replace(link)
-        });
-        before.ok().flatten()
+        CAUSED.set(link.is_some());
+        CURRENT.with(|current| current.replace(link))
     }
 }
 

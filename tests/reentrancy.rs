@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -180,6 +181,35 @@ fn p10_a_circle_of_emits_in_taps_ends() {
         bus.emit("a", 0).unwrap();
         assert_eq!(all.len(), 6);
         assert_eq!(circle.ends.load(Ordering::SeqCst), 1);
+        drop(taps);
+    });
+}
+
+#[test]
+fn p10_a_circle_of_emits_ends_at_the_end_of_a_thread_too() {
+    thread_local! {
+        static AT_END: RefCell<Hooked> = const { RefCell::new(None) };
+    }
+    guarded(|| {
+        let bus = Bus::<u64>::builder().max_chain(5).build().unwrap();
+        let circle = Arc::new(Circle::default());
+        let answer = |topic: &'static str| {
+            let (bus, circle) = (bus.downgrade(), Arc::clone(&circle));
+            move |_: &_| circle.emit(&bus, topic)
+        };
+        let taps = [bus.tap("a", answer("b")), bus.tap("b", answer("a"))];
+        let emitter = bus.clone();
+        let thread = thread::spawn(move || {
+            // Made first, so destroyed last: after all that the bus keeps by thread.
+            let last = emitter.clone();
+            let act = move || {
+                last.emit("a", 0).unwrap();
+            };
+            AT_END.set(hooked(act));
+            emitter.emit("a", 0).unwrap();
+        });
+        thread.join().unwrap();
+        assert_eq!(circle.ends.load(Ordering::SeqCst), 2);
         drop(taps);
     });
 }
