@@ -213,6 +213,17 @@ impl Link {
 }
 
 /// Puts the current cause back as it was, whichever way the scope is left.
+/// A chain that no bus bounds may be long, too long for a destructor that calls itself.
+impl Drop for Link {
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(Cause(link)) = next {
+            // Where somebody else holds the rest, it stays.
+            next = Arc::into_inner(link).and_then(|mut link| link.parent.take());
+        }
+    }
+}
+
 struct Restore(Option<Link>);
 
 impl Restore {
@@ -230,5 +241,25 @@ impl Drop for Restore {
     fn drop(&mut self) {
         // What is replaced holds topics only, so nothing of the user's runs here.
         Self::replace(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Event;
+
+    #[test]
+    fn p13_a_long_chain_that_no_bus_bounds_is_dropped_on_a_small_stack() {
+        let thread = std::thread::Builder::new().stack_size(64 << 10);
+        let chained = thread.spawn(|| {
+            let mut event = Event::new("a", ()).unwrap();
+            for _ in 0..100_000 {
+                let draft = Event::draft("a", ()).cause(Cause::of(&event));
+                event = draft.build().unwrap();
+            }
+            event.cause().unwrap().depth()
+        });
+        assert_eq!(chained.unwrap().join().unwrap(), 100_000);
     }
 }

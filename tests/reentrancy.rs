@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use chanbus::{Bus, EmitError, Overflow, WeakBus};
+use chanbus::{Bus, Cause, EmitError, Event, Overflow, WeakBus};
 use common::places::{Act, PLACES, Stage, use_all_of};
 use common::{Hooked, guarded, hooked};
 
@@ -297,6 +297,69 @@ fn p10_a_circle_of_emits_in_destructors_of_unseen_and_of_past_events_ends() {
                 std::mem::forget(bus);
             });
         }
+    }
+}
+
+#[test]
+fn p13_a_dialogue_that_names_its_causes_ends_whichever_way_it_does() {
+    type Answer = fn(&Bus<u64>, &Event<u64>) -> Result<(), bool>;
+    let answers: [Answer; 5] = [
+        |bus, event| {
+            let draft = bus.event("a", 0).cause(Cause::of(event));
+            draft
+                .emit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let ours = bus.publisher("a").unwrap();
+            let draft = ours.event(0).cause(Cause::of(event));
+            draft
+                .emit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let mut batch = bus.start_batch();
+            let draft = batch.event("a", 0).cause(Cause::of(event));
+            draft.emit().map_err(|error| error.is_chain_too_deep())?;
+            batch
+                .commit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let event = Cause::scope(event, || Event::new("a", 0)).unwrap();
+            bus.emit_event(event)
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let mut batch = bus.start_batch();
+            batch.push(
+                Event::draft("a", 0)
+                    .cause(Cause::of(event))
+                    .build()
+                    .unwrap(),
+            );
+            batch
+                .commit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+    ];
+    for answer in answers {
+        let bus = Bus::<u64>::builder().max_chain(5).build().unwrap();
+        let sub = bus.subscribe("a").unwrap();
+        bus.emit("a", 0).unwrap();
+        let answered = (0..100).map_while(|_| match answer(&bus, &sub.try_recv().unwrap()) {
+            Ok(()) => Some(()),
+            Err(too_deep) => {
+                assert!(too_deep);
+                None
+            }
+        });
+        assert_eq!(answered.count(), 5);
     }
 }
 

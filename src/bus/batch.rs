@@ -207,8 +207,13 @@ impl<T: Send + Sync + 'static> Batch<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn commit(self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        match self.core.cause() {
-            Ok(_) => self.core.emit_all(self.events),
+        let causes = self.core.cause().map(|_| ());
+        let check = |()| {
+            let mut events = self.events.iter();
+            events.try_for_each(|event| self.core.check_cause_of(event))
+        };
+        match causes.and_then(check) {
+            Ok(()) => self.core.emit_all(self.events),
             Err(cause) => Err(self.core.too_deep(cause, self.events)),
         }
     }
@@ -237,8 +242,8 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
     /// ```
     pub fn emit(self) -> Result<(), EmitError<T>> {
         let (batch, payload, mut extras) = (self.sink, self.payload, self.extras);
-        match batch.core.cause() {
-            Ok(cause) => extras.cause = extras.cause.or(cause),
+        match batch.core.cause_or(extras.cause.take()) {
+            Ok(cause) => extras.cause = cause,
             Err(cause) => return Err(batch.core.too_deep(cause, payload)),
         }
         let topic = match batch.topic(self.topic) {

@@ -98,8 +98,8 @@ impl<T> Core<T> {
         details: Details,
     ) -> Result<Emitted, EmitError<T>> {
         let mut extras = details.extras;
-        match self.cause() {
-            Ok(cause) => extras.cause = extras.cause.or(cause),
+        match self.cause_or(extras.cause.take()) {
+            Ok(cause) => extras.cause = cause,
             Err(cause) => return Err(self.too_deep(cause, payload)),
         }
         let topic = {
@@ -123,7 +123,7 @@ impl<T> Core<T> {
 
     /// Emits an event that exists.
     pub(super) fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        if let Err(cause) = self.cause() {
+        if let Err(cause) = self.check_cause_of(&event) {
             return Err(self.too_deep(cause, event));
         }
         let emitted = self.send_event(event, None)?;
@@ -313,7 +313,23 @@ impl<T> Core<T> {
 
     /// The thread's current cause, or, if it is too deep for this bus, that as an error.
     pub(super) fn cause(&self) -> Result<Option<Cause>, Cause> {
-        match Cause::current() {
+        self.bounded(Cause::current())
+    }
+
+    /// The cause that was given, else the current one. Neither may be too deep: the current one not
+    /// for the stack's sake, the given one not for the memory's, as it is kept by the event.
+    pub(super) fn cause_or(&self, given: Option<Cause>) -> Result<Option<Cause>, Cause> {
+        let current = self.cause()?;
+        Ok(self.bounded(given)?.or(current))
+    }
+
+    /// [`cause_or`](Core::cause_or) for an event that exists, whose cause stays.
+    pub(super) fn check_cause_of(&self, event: &Event<T>) -> Result<(), Cause> {
+        self.cause_or(event.cause().cloned()).map(|_| ())
+    }
+
+    fn bounded(&self, cause: Option<Cause>) -> Result<Option<Cause>, Cause> {
+        match cause {
             Some(cause) if cause.depth() > self.settings.max_chain => Err(cause),
             cause => Ok(cause),
         }
