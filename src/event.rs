@@ -331,6 +331,17 @@ impl<T> Event<T> {
         self.0.extras.is_none()
     }
 
+    /// Whether it has objects with destructors of their own, beside the payload.
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.extras()
+            .is_some_and(|extras| !extras.extensions.is_empty())
+    }
+
+    /// What this handle held, if it was the last.
+    pub(crate) fn into_parts(self) -> Option<(T, Option<Arc<Extras>>)> {
+        Arc::into_inner(self.0).map(|block| (block.payload, block.extras))
+    }
+
     fn extras(&self) -> Option<&Extras> {
         self.0.extras.as_deref()
     }

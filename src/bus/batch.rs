@@ -244,11 +244,17 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
         let (batch, payload, mut extras) = (self.sink, self.payload, self.extras);
         match batch.core.cause_or(extras.cause.take()) {
             Ok(cause) => extras.cause = cause,
-            Err(cause) => return Err(batch.core.too_deep(cause, payload)),
+            Err(cause) => {
+                batch.core.discard_extras(extras);
+                return Err(batch.core.too_deep(cause, payload));
+            }
         }
         let topic = match batch.topic(self.topic) {
             Ok(topic) => topic,
-            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+            Err(error) => {
+                batch.core.discard_extras(extras);
+                return Err(EmitError::BadTopic { error, payload });
+            }
         };
         let event = batch
             .core

@@ -8,7 +8,7 @@ use super::deliver::{deliver, deliver_within};
 use super::emitted::Emitted;
 use super::history::History;
 use super::ledger::{Ledger, Striped};
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::{PanicHook, PanicPlace, drop_event, drop_extras, shield};
 use super::registry::{self, Registry, Version};
 use super::routing::Table;
 use crate::cause::Cause;
@@ -83,7 +83,7 @@ impl<T> Core<T> {
             Some(_) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
                 self.send_event(event, None)
-                    .map_err(|error| error.map(payload_of))?
+                    .map_err(|error| error.map(|event| self.payload_of(event)))?
             }
         };
         self.unbound.add(1);
@@ -100,23 +100,30 @@ impl<T> Core<T> {
         let mut extras = details.extras;
         match self.cause_or(extras.cause.take()) {
             Ok(cause) => extras.cause = cause,
-            Err(cause) => return Err(self.too_deep(cause, payload)),
+            Err(cause) => {
+                self.discard_extras(extras);
+                return Err(self.too_deep(cause, payload));
+            }
         }
         let topic = {
             let version = self.registry.load();
             if version.content.closed {
+                self.discard_extras(extras);
                 return Err(EmitError::Closed(payload));
             }
             // The cached topic, if there is one, spares an allocation.
             match self.registry.route(&version, topic) {
                 Ok(resolved) => resolved.topic.clone(),
-                Err(error) => return Err(EmitError::BadTopic { error, payload }),
+                Err(error) => {
+                    self.discard_extras(extras);
+                    return Err(EmitError::BadTopic { error, payload });
+                }
             }
         };
         let event = self.event(&topic, payload, details.nanos, extras.shared());
         let emitted = self
             .send_event(event, details.patience)
-            .map_err(|error| error.map(payload_of))?;
+            .map_err(|error| error.map(|event| self.payload_of(event)))?;
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -150,7 +157,7 @@ impl<T> Core<T> {
             Some(history) => history.append(&event, || self.snapshot()),
         };
         if version.content.closed {
-            return Err(EmitError::Closed(payload_of(event)));
+            return Err(EmitError::Closed(self.payload_of(event)));
         }
         let route = version.content.route_to_all(&topic);
         let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
@@ -354,11 +361,34 @@ impl<T> Core<T> {
     /// Drops what the history let go of, as [`deliver`] drops what a queue did: what destructors
     /// emit has the event that pushed it out as its cause.
     fn discard_oldest(&self, pusher: Option<Pusher>, oldest: impl IntoIterator<Item = Event<T>>) {
-        let discard = || oldest.into_iter().for_each(|event| self.discard(event));
+        let discard = || {
+            oldest
+                .into_iter()
+                .for_each(|event| self.discard_event(event))
+        };
         match pusher {
             None => discard(),
             Some(Pusher { topic, cause }) => Cause::scope_of(&topic, cause, discard),
         }
+    }
+
+    /// Drops an event's handle as [`discard`](Core::discard) drops other values.
+    pub(super) fn discard_event(&self, event: Event<T>) {
+        drop_event(self.on_panic(), None, event);
+    }
+
+    /// Drops what was to go with a payload that is handed back.
+    pub(super) fn discard_extras(&self, extras: Extras) {
+        drop_extras(self.on_panic(), None, Some(extras));
+    }
+
+    /// The payload of an event that nobody has seen.
+    pub(super) fn payload_of(&self, event: Event<T>) -> T {
+        let Some((payload, extras)) = event.into_parts() else {
+            unreachable!("an event that was never delivered has one handle");
+        };
+        drop_extras(self.on_panic(), None, extras.and_then(Arc::into_inner));
+        payload
     }
 
     /// Drops the user's value where a panicking destructor does no harm.
@@ -382,13 +412,5 @@ impl Pusher {
             topic: event.topic().clone(),
             cause: event.cause().cloned(),
         })
-    }
-}
-
-/// The payload of an event that nobody has seen.
-pub(super) fn payload_of<T>(event: Event<T>) -> T {
-    match event.try_into_payload() {
-        Ok(payload) => payload,
-        Err(_) => unreachable!("an event that was never delivered has one handle"),
     }
 }

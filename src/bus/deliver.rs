@@ -11,7 +11,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::emitted::Emitted;
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::{PanicHook, PanicPlace, drop_event, shield};
 use super::routing::{Member, Route};
 use super::subscriber::Pushed;
 use crate::cause::Cause;
@@ -269,7 +269,7 @@ fn close_account<T>(
         finish(topic, route, event, evicted, on_panic);
     } else if let Some(event) = event {
         // The last handle, if the consumers were quick: the payload's destructor is the user's.
-        shield(on_panic, PanicPlace::Destructor, None, None, || drop(event));
+        drop_event(on_panic, None, event);
     }
     emitted
 }
@@ -297,14 +297,9 @@ fn finish<T>(
                 });
             }
         }
-        for older in evicted {
-            shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-                drop(older);
-            });
+        for dead in evicted.into_iter().chain(event) {
+            drop_event(on_panic, Some(topic), dead);
         }
-        shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-            drop(event);
-        });
     });
 }
 

@@ -101,7 +101,7 @@ impl<T> Core<T> {
         }
         if let Some(history) = &self.history {
             for event in history.take() {
-                self.discard(event);
+                self.discard_event(event);
             }
         }
         true
@@ -123,7 +123,7 @@ impl<T> Core<T> {
         }
         if let Some(history) = &self.history {
             for event in history.take() {
-                self.discard(event);
+                self.discard_event(event);
             }
         }
     }

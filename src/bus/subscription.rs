@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::emit::deadline_after;
 use super::iter;
-use super::panics::{PanicPlace, shield};
 use super::routing::Member;
 use super::subscriber::Popped;
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
@@ -77,9 +76,7 @@ impl<T: Send + Sync + 'static> Drop for Shared<T> {
         let (core, member) = (&self.core, &self.member);
         core.remove_member(member);
         member.mailbox.abandon(&mut |event: Event<T>| {
-            shield(core.on_panic(), PanicPlace::Destructor, None, None, || {
-                drop(event);
-            });
+            core.discard_event(event);
         });
         if let Some(filter) = &member.filter {
             core.discard(filter.clear());
