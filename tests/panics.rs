@@ -282,6 +282,42 @@ fn p11_a_hook_that_panics_is_ignored() {
 }
 
 #[test]
+fn p11_what_the_hook_captured_may_panic_when_the_last_handle_goes() {
+    type Last = fn(Bus<u64>);
+    let lasts: [Last; 4] = [
+        drop,
+        |bus| {
+            let handle = bus.subscribe("a").unwrap();
+            drop(bus);
+            drop(handle);
+        },
+        |bus| {
+            let handle = bus.publisher("a").unwrap();
+            drop(bus);
+            drop(handle);
+        },
+        |bus| {
+            let handle = bus.tap("a", |_| {}).unwrap();
+            drop(bus);
+            drop(handle);
+        },
+    ];
+    for last in lasts {
+        let died = Arc::new(AtomicUsize::new(0));
+        let dies = Arc::clone(&died);
+        let capture = OnDrop(move || {
+            dies.fetch_add(1, Ordering::SeqCst);
+            panic!("in a destructor");
+        });
+        let bus = Bus::<u64>::builder().on_panic(move |_| {
+            let _ = &capture;
+        });
+        last(bus.build().unwrap());
+        assert_eq!(died.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
 fn p11_a_batch_whose_closure_or_iterator_panics_emits_nothing() {
     let bus = Bus::<u64>::new();
     let sub = bus.subscribe_all().unwrap();

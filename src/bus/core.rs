@@ -38,6 +38,15 @@ pub(super) struct Core<T> {
     next_id: AtomicU64,
 }
 
+impl<T> Drop for Core<T> {
+    fn drop(&mut self) {
+        // With the last handle of whichever kind; what the hook captured is the user's, and there is
+        // nobody left to report to.
+        let hook = self.settings.on_panic.take();
+        shield(None, PanicPlace::Destructor, None, None, || drop(hook));
+    }
+}
+
 impl<T> Core<T> {
     pub(super) fn new(settings: Settings) -> Self {
         Core {
