@@ -144,7 +144,7 @@ impl ManualClock {
         self.0.store(to_nanos(time), Ordering::Relaxed);
     }
 
-    /// Moves it on.
+    /// Moves it on; it stops, in the year 2554, at the last time that it can show.
     ///
     /// ```
     /// # use std::time::{Duration, UNIX_EPOCH};
@@ -155,12 +155,11 @@ impl ManualClock {
     /// ```
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        // It stops at the last moment that it can show, rather than begin anew at the epoch.
+        let moved = |now: u64| Some(now.saturating_add(by));
+        // Never fails, as it never says `None`.
         let _ = self
             .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
-                Some(now.saturating_add(by))
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, moved);
     }
 }
 
@@ -190,4 +189,18 @@ fn coarse_nanos() -> u64 {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn coarse_nanos() -> u64 {
     to_nanos(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_stops_at_its_end_rather_than_begin_anew() {
+        let time = ManualClock::new();
+        time.advance(Duration::MAX);
+        let last = time.now();
+        time.advance(Duration::from_secs(1));
+        assert_eq!(time.now(), last);
+    }
 }

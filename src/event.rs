@@ -333,10 +333,18 @@ impl<T> Event<T> {
 
     /// Whether its last handle runs a destructor of the user's: of the payload or of an extension.
     pub(crate) fn runs_code_when_dropped(&self) -> bool {
-        std::mem::needs_drop::<T>()
-            || self
-                .extras()
-                .is_some_and(|extras| !extras.extensions.is_empty())
+        std::mem::needs_drop::<T>() || self.has_extensions()
+    }
+
+    /// Whether it has objects with destructors of their own, beside the payload.
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.extras()
+            .is_some_and(|extras| !extras.extensions.is_empty())
+    }
+
+    /// What this handle held, if it was the last.
+    pub(crate) fn into_parts(self) -> Option<(T, Option<Arc<Extras>>)> {
+        Arc::into_inner(self.0).map(|block| (block.payload, block.extras))
     }
 
     fn extras(&self) -> Option<&Extras> {

@@ -207,13 +207,14 @@ impl<T: Send + Sync + 'static> Batch<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn commit(self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        let refused = self.core.cause().err().or_else(|| {
-            let mut causes = self.events.iter().filter_map(Event::cause);
-            causes.find_map(|cause| self.core.cause_or(Some(cause.clone())).err())
-        });
-        match refused {
-            None => self.core.emit_all(self.events),
-            Some(cause) => Err(self.core.too_deep(cause, self.events)),
+        let causes = self.core.cause().map(|_| ());
+        let check = |()| {
+            let mut events = self.events.iter();
+            events.try_for_each(|event| self.core.check_cause_of(event))
+        };
+        match causes.and_then(check) {
+            Ok(()) => self.core.emit_all(self.events),
+            Err(cause) => Err(self.core.too_deep(cause, self.events)),
         }
     }
 
@@ -243,11 +244,17 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
         let (batch, payload, mut extras) = (self.sink, self.payload, self.extras);
         match batch.core.cause_or(extras.cause.take()) {
             Ok(cause) => extras.cause = cause,
-            Err(cause) => return Err(batch.core.too_deep(cause, payload)),
+            Err(cause) => {
+                batch.core.discard_extras(extras);
+                return Err(batch.core.too_deep(cause, payload));
+            }
         }
         let topic = match batch.topic(self.topic) {
             Ok(topic) => topic,
-            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+            Err(error) => {
+                batch.core.discard_extras(extras);
+                return Err(EmitError::BadTopic { error, payload });
+            }
         };
         let event = batch
             .core

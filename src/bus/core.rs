@@ -8,7 +8,7 @@ use super::deliver::{deliver, deliver_within};
 use super::emitted::Emitted;
 use super::history::History;
 use super::ledger::{Ledger, Striped};
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::{PanicHook, PanicPlace, drop_event, drop_extras, shield};
 use super::registry::{self, Registry, Version};
 use super::routing::Table;
 use crate::cause::Cause;
@@ -36,6 +36,15 @@ pub(super) struct Core<T> {
     /// Emits without a publisher; publishers count for themselves.
     pub(super) unbound: Striped,
     next_id: AtomicU64,
+}
+
+impl<T> Drop for Core<T> {
+    fn drop(&mut self) {
+        // With the last handle of whichever kind; what the hook captured is the user's, and there is
+        // nobody left to report to.
+        let hook = self.settings.on_panic.take();
+        shield(None, PanicPlace::Destructor, None, None, || drop(hook));
+    }
 }
 
 impl<T> Core<T> {
@@ -83,7 +92,7 @@ impl<T> Core<T> {
             Some(_) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
                 self.send_event(event, None)
-                    .map_err(|error| error.map(payload_of))?
+                    .map_err(|error| error.map(|event| self.payload_of(event)))?
             }
         };
         self.unbound.add(1);
@@ -100,30 +109,37 @@ impl<T> Core<T> {
         let mut extras = details.extras;
         match self.cause_or(extras.cause.take()) {
             Ok(cause) => extras.cause = cause,
-            Err(cause) => return Err(self.too_deep(cause, payload)),
+            Err(cause) => {
+                self.discard_extras(extras);
+                return Err(self.too_deep(cause, payload));
+            }
         }
         let topic = {
             let version = self.registry.load();
             if version.content.closed {
+                self.discard_extras(extras);
                 return Err(EmitError::Closed(payload));
             }
             // The cached topic, if there is one, spares an allocation.
             match self.registry.route(&version, topic) {
                 Ok(resolved) => resolved.topic.clone(),
-                Err(error) => return Err(EmitError::BadTopic { error, payload }),
+                Err(error) => {
+                    self.discard_extras(extras);
+                    return Err(EmitError::BadTopic { error, payload });
+                }
             }
         };
         let event = self.event(&topic, payload, details.nanos, extras.shared());
         let emitted = self
             .send_event(event, details.patience)
-            .map_err(|error| error.map(payload_of))?;
+            .map_err(|error| error.map(|event| self.payload_of(event)))?;
         self.unbound.add(1);
         Ok(emitted)
     }
 
     /// Emits an event that exists.
     pub(super) fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        if let Err(cause) = self.cause_or(event.cause().cloned()) {
+        if let Err(cause) = self.check_cause_of(&event) {
             return Err(self.too_deep(cause, event));
         }
         let emitted = self.send_event(event, None)?;
@@ -150,12 +166,12 @@ impl<T> Core<T> {
             Some(history) => history.append(&event, || self.snapshot()),
         };
         if version.content.closed {
-            return Err(EmitError::Closed(payload_of(event)));
+            return Err(EmitError::Closed(self.payload_of(event)));
         }
         let route = version.content.route_to_all(&topic);
-        let why = event.cause().cloned();
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
         let emitted = deliver(&topic, &route, event, self.on_panic());
-        self.discard_because(&topic, why, oldest);
+        self.discard_oldest(pusher, oldest);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -173,18 +189,12 @@ impl<T> Core<T> {
             return Err(EmitError::Closed(events));
         }
         let count = events.len() as u64;
-        let last = events
-            .last()
-            .map(|event| (event.topic().clone(), event.cause().cloned()));
+        let pusher = oldest.last().and(events.last()).and_then(Pusher::of);
         let sum = events
             .into_iter()
             .map(|event| self.send_by(&version, event))
             .sum();
-        if let Some((topic, why)) = last {
-            for event in oldest {
-                self.discard_because(&topic, why.clone(), event);
-            }
-        }
+        self.discard_oldest(pusher, oldest);
         self.unbound.add(count);
         Ok(sum)
     }
@@ -199,8 +209,9 @@ impl<T> Core<T> {
     ) -> Emitted {
         if resolved.route.is_empty() {
             if needs_drop::<T>() {
-                let why = extras.as_ref().and_then(|extras| extras.cause.clone());
-                self.discard_because(&resolved.topic, why, payload);
+                let cause = extras.as_ref().and_then(|extras| extras.cause.clone());
+                let discard = || self.discard(payload);
+                Cause::scope_of(&resolved.topic, cause, discard);
             }
             return Emitted::default();
         }
@@ -216,7 +227,7 @@ impl<T> Core<T> {
     ) -> Emitted {
         let deliver_one = |event: Event<T>| {
             if resolved.route.is_empty() {
-                self.discard_unheard(event);
+                self.discard_unseen(event);
                 return Emitted::default();
             }
             self.send_resolved(resolved, event, None)
@@ -256,17 +267,13 @@ impl<T> Core<T> {
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
-        let why = oldest
-            .is_some()
-            .then(|| (event.topic().clone(), event.cause().cloned()));
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
         let emitted = match patience {
             None => self.send_by(&version, event),
             Some(deadline) => self.send_within(version, event, deadline),
         };
         // Last, as what its destructor emits comes after the event, in queues as in the history.
-        if let Some((topic, why)) = why {
-            self.discard_because(&topic, why, oldest);
-        }
+        self.discard_oldest(pusher, oldest);
         Ok(emitted)
     }
 
@@ -314,7 +321,7 @@ impl<T> Core<T> {
             }
             // Nobody listens. (An event's topic was checked when the event was made.)
             _ => {
-                self.discard_unheard(event);
+                self.discard_unseen(event);
                 Emitted::default()
             }
         }
@@ -322,20 +329,25 @@ impl<T> Core<T> {
 
     /// The thread's current cause, or, if it is too deep for this bus, that as an error.
     pub(super) fn cause(&self) -> Result<Option<Cause>, Cause> {
-        match Cause::current() {
-            Some(cause) if cause.depth() > self.settings.max_chain => Err(cause),
-            cause => Ok(cause),
-        }
+        self.bounded(Cause::current())
     }
 
-    /// The cause that was given, or else the thread's current one; as an error, whichever of the two is
-    /// too deep for this bus.
+    /// The cause that was given, else the current one. Neither may be too deep: the current one not
+    /// for the stack's sake, the given one not for the memory's, as it is kept by the event.
     pub(super) fn cause_or(&self, given: Option<Cause>) -> Result<Option<Cause>, Cause> {
         let current = self.cause()?;
-        match given {
-            Some(given) if given.depth() > self.settings.max_chain => Err(given),
-            Some(given) => Ok(Some(given)),
-            None => Ok(current),
+        Ok(self.bounded(given)?.or(current))
+    }
+
+    /// [`cause_or`](Core::cause_or) for an event that exists, whose cause stays.
+    pub(super) fn check_cause_of(&self, event: &Event<T>) -> Result<(), Cause> {
+        self.cause_or(event.cause().cloned()).map(|_| ())
+    }
+
+    fn bounded(&self, cause: Option<Cause>) -> Result<Option<Cause>, Cause> {
+        match cause {
+            Some(cause) if cause.depth() > self.settings.max_chain => Err(cause),
+            cause => Ok(cause),
         }
     }
 
@@ -348,18 +360,44 @@ impl<T> Core<T> {
         }
     }
 
-    /// Drops an event that nobody listens to.
-    fn discard_unheard(&self, event: Event<T>) {
-        if event.runs_code_when_dropped() {
-            let (topic, why) = (event.topic().clone(), event.cause().cloned());
-            self.discard_because(&topic, why, event);
+    /// Drops an event that nobody listens to; what its destructor emits has it as its cause, so that
+    /// a circle of such emits ends.
+    fn discard_unseen(&self, event: Event<T>) {
+        let pusher = Pusher::of(&event);
+        self.discard_oldest(pusher, Some(event));
+    }
+
+    /// Drops what the history let go of, as [`deliver`] drops what a queue did: what destructors
+    /// emit has the event that pushed it out as its cause.
+    fn discard_oldest(&self, pusher: Option<Pusher>, oldest: impl IntoIterator<Item = Event<T>>) {
+        let discard = || {
+            oldest
+                .into_iter()
+                .for_each(|event| self.discard_event(event))
+        };
+        match pusher {
+            None => discard(),
+            Some(Pusher { topic, cause }) => Cause::scope_of(&topic, cause, discard),
         }
     }
 
-    /// [`discard`](Core::discard), for what an event of this topic and cause made the bus let go of:
-    /// what the destructor emits has that event as its cause, so that a circle of them ends.
-    fn discard_because<V>(&self, topic: &Topic, why: Option<Cause>, value: V) {
-        Cause::scope_of(topic, why, || self.discard(value));
+    /// Drops an event's handle as [`discard`](Core::discard) drops other values.
+    pub(super) fn discard_event(&self, event: Event<T>) {
+        drop_event(self.on_panic(), None, event);
+    }
+
+    /// Drops what was to go with a payload that is handed back.
+    pub(super) fn discard_extras(&self, extras: Extras) {
+        drop_extras(self.on_panic(), None, Some(extras));
+    }
+
+    /// The payload of an event that nobody has seen.
+    pub(super) fn payload_of(&self, event: Event<T>) -> T {
+        let Some((payload, extras)) = event.into_parts() else {
+            unreachable!("an event that was never delivered has one handle");
+        };
+        drop_extras(self.on_panic(), None, extras.and_then(Arc::into_inner));
+        payload
     }
 
     /// Drops the user's value where a panicking destructor does no harm.
@@ -370,10 +408,18 @@ impl<T> Core<T> {
     }
 }
 
-/// The payload of an event that nobody has seen.
-pub(super) fn payload_of<T>(event: Event<T>) -> T {
-    match event.try_into_payload() {
-        Ok(payload) => payload,
-        Err(_) => unreachable!("an event that was never delivered has one handle"),
+/// What a [`Cause`] would say of an event, for when the event itself has gone.
+struct Pusher {
+    topic: Topic,
+    cause: Option<Cause>,
+}
+
+impl Pusher {
+    /// Of an event whose kind has destructors of the user's; others need none.
+    fn of<T>(event: &Event<T>) -> Option<Self> {
+        (needs_drop::<T>() || !event.is_bare()).then(|| Pusher {
+            topic: event.topic().clone(),
+            cause: event.cause().cloned(),
+        })
     }
 }

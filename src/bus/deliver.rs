@@ -10,7 +10,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::emitted::Emitted;
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::{PanicHook, PanicPlace, drop_event, shield};
 use super::routing::{Member, Route};
 use super::subscriber::Pushed;
 use crate::cause::Cause;
@@ -299,14 +299,9 @@ fn finish<T>(
                 });
             }
         }
-        for older in evicted {
-            shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-                drop(older);
-            });
+        for dead in evicted.into_iter().chain(event) {
+            drop_event(on_panic, Some(topic), dead);
         }
-        shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-            drop(event);
-        });
     });
 }
 

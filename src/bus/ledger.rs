@@ -88,7 +88,7 @@ impl<T> Ledger<T> {
     /// A subscription is gone: its last handle was dropped and its queue emptied.
     pub(super) fn settle(&mut self, member: &Member<T>) {
         if self.leaving.remove(&member.id).is_some() {
-            // Not what waits: a late publisher has yet to take that back, and will count it as dropped.
+            // What a late publisher pushed meanwhile is not counted: it takes one back, as dropped.
             self.base.received += member.mailbox.taken();
             self.losses.push(Arc::clone(member.mailbox.losses()));
         }
@@ -195,5 +195,55 @@ impl Striped {
     pub(super) fn sum(&self) -> u64 {
         // Relaxed: a statistic, exact once publishers are joined.
         self.0.iter().map(|stripe| stripe.load(Relaxed)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, OnceLock, Weak};
+
+    use super::Member;
+    use crate::event::Event;
+    use crate::sync::Arc;
+    use crate::{Bus, Overflow};
+
+    /// Pushes when it is dropped, as a publisher would that had looked at `closed` before it was set.
+    struct Late(
+        Arc<OnceLock<Weak<Member<u32>>>>,
+        Arc<Mutex<Option<Arc<Member<u32>>>>>,
+    );
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let member = self.0.get().unwrap().upgrade().unwrap();
+            member.mailbox.push_late(Event::new("a", 2).unwrap());
+            *self.1.lock().unwrap() = Some(member);
+        }
+    }
+
+    #[test]
+    fn p5_an_event_pushed_while_its_subscription_goes_is_counted_once() {
+        for policy in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Latest] {
+            let bus: Bus<u32> = Bus::new();
+            let (to, held) = (Arc::new(OnceLock::new()), Arc::default());
+            let late = Late(Arc::clone(&to), Arc::clone(&held));
+            // The filter goes after the queue was emptied, and before the ledger counts.
+            let filter = move |_: &Event<u32>| {
+                let _ = &late;
+                true
+            };
+            let sub = bus.subscription("a").overflow(policy).filter(filter);
+            let sub = sub.subscribe().unwrap();
+            to.set(Arc::downgrade(&sub.member)).unwrap();
+            bus.emit("a", 1).unwrap();
+            drop(sub);
+            // The publisher goes on: it sees that the consumers have left.
+            let member = held.lock().unwrap().take().unwrap();
+            assert!(member.mailbox.has_ended());
+            assert_eq!(*member.mailbox.settle().unwrap().payload(), 2);
+            drop(member);
+            let stats = bus.stats();
+            assert_eq!((stats.received, stats.dropped), (1, 1), "{policy:?}");
+        }
     }
 }

@@ -109,7 +109,7 @@ impl<T> Core<T> {
         }
         if let Some(history) = &self.history {
             for event in history.take() {
-                self.discard(event);
+                self.discard_event(event);
             }
         }
         true
@@ -131,7 +131,7 @@ impl<T> Core<T> {
         }
         if let Some(history) = &self.history {
             for event in history.take() {
-                self.discard(event);
+                self.discard_event(event);
             }
         }
     }

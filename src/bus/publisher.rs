@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::core::{Core, Details, Resolved, payload_of};
+use super::core::{Core, Details, Resolved};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
@@ -174,7 +174,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             let emitted = self
                 .core
                 .send_event(event, patience)
-                .map_err(|error| error.map(payload_of))?;
+                .map_err(|error| error.map(|event| self.core.payload_of(event)))?;
             self.counted(1);
             return Ok(emitted);
         }
@@ -228,7 +228,12 @@ impl<T: Send + Sync + 'static> Publisher<T> {
                 .collect();
             // It counts them itself.
             return self.core.emit_all(events).map_err(|error| {
-                error.map(|events: Vec<Event<T>>| events.into_iter().map(payload_of).collect())
+                error.map(|events: Vec<Event<T>>| {
+                    events
+                        .into_iter()
+                        .map(|event| self.core.payload_of(event))
+                        .collect()
+                })
             });
         }
         let Some(kept) = self.current() else {

@@ -197,7 +197,7 @@ fn replay<T: Send + Sync + 'static>(
     let mut front = VecDeque::new();
     for event in past.into_iter().rev() {
         if front.len() == count {
-            core.discard(event);
+            core.discard_event(event);
             continue;
         }
         let matches = patterns
@@ -209,7 +209,7 @@ fn replay<T: Send + Sync + 'static>(
         if wanted {
             front.push_front(event);
         } else {
-            core.discard(event);
+            core.discard_event(event);
         }
     }
     if !front.is_empty() {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::emit::deadline_after;
 use super::iter;
-use super::panics::{PanicPlace, shield};
 use super::routing::Member;
 use super::subscriber::Popped;
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
@@ -68,9 +67,7 @@ impl<T: Send + Sync + 'static> Drop for Shared<T> {
         let (core, member) = (&self.core, &self.member);
         core.remove_member(member);
         member.mailbox.abandon(&mut |event: Event<T>| {
-            shield(core.on_panic(), PanicPlace::Destructor, None, None, || {
-                drop(event);
-            });
+            core.discard_event(event);
         });
         if let Some(filter) = &member.filter {
             core.discard(filter.clear());
@@ -275,7 +272,9 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     ///
     /// Then [`Select::ready`], [`Select::try_ready`] or one of its kind says when; take the event by
     /// [`try_recv`](Subscription::try_recv), which may find that another handle was faster. It is
-    /// ready at once while replayed events wait and after the end. (`Select::select` is not for it:
+    /// ready at once if replayed events wait, and after the end. What is ready then stays ready in that
+    /// `Select`: to sleep with one that you keep, take what was replayed first, and
+    /// [remove](crossbeam_channel::Select::remove) a subscription that has ended. (`Select::select` is not for it:
     /// the channel that it would complete on stays inside.)
     ///
     /// ```

@@ -47,7 +47,7 @@ impl<E: Keyed> Mailbox<E> {
         self.taken.load(Acquire) + self.queued() as u64
     }
 
-    /// Messages that consumers took; all that were received, once it was abandoned.
+    /// Messages that consumers took. After [`abandon`](Mailbox::abandon) they are all that it received.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Acquire)
     }

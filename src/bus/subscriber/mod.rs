@@ -253,6 +253,19 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
+    /// A push by a publisher that looked at `closed` before it was set.
+    #[cfg(test)]
+    pub(crate) fn push_late(&self, message: E) {
+        let pushed = match &self.pending {
+            Some(pending) => self.push_latest(pending, message, &mut drop),
+            None => match self.queue.try_push(Some(message)) {
+                Ok(()) => Pushed::Accepted,
+                Err(_) => unreachable!("a test pushes where there is room"),
+            },
+        };
+        assert!(matches!(pushed, Pushed::Accepted));
+    }
+
     /// Counts a message that found no room as dropped.
     pub(crate) fn refuse(&self) {
         // It is missing after all that waits now. Exact while no consumer takes meanwhile. Relaxed:
