@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::builder::Settings;
 use super::deliver::{deliver, deliver_within};
+use super::discard::Pusher;
 use super::emitted::Emitted;
 use super::history::History;
 use super::ledger::{Ledger, Striped};
-use super::panics::{PanicHook, PanicPlace, drop_event, drop_extras, shield};
+use super::panics::PanicHook;
 use super::registry::{self, Registry, Version};
 use super::routing::Table;
 use crate::cause::Cause;
@@ -36,15 +37,6 @@ pub(super) struct Core<T> {
     /// Emits without a publisher; publishers count for themselves.
     pub(super) unbound: Striped,
     next_id: AtomicU64,
-}
-
-impl<T> Drop for Core<T> {
-    fn drop(&mut self) {
-        // With the last handle of whichever kind; what the hook captured is the user's, and there is
-        // nobody left to report to.
-        let hook = self.settings.on_panic.take();
-        shield(None, PanicPlace::Destructor, None, None, || drop(hook));
-    }
 }
 
 impl<T> Core<T> {
@@ -358,68 +350,5 @@ impl<T> Core<T> {
             limit: self.settings.max_chain,
             payload,
         }
-    }
-
-    /// Drops an event that nobody listens to; what its destructor emits has it as its cause, so that
-    /// a circle of such emits ends.
-    fn discard_unseen(&self, event: Event<T>) {
-        let pusher = Pusher::of(&event);
-        self.discard_oldest(pusher, Some(event));
-    }
-
-    /// Drops what the history let go of, as [`deliver`] drops what a queue did: what destructors
-    /// emit has the event that pushed it out as its cause.
-    fn discard_oldest(&self, pusher: Option<Pusher>, oldest: impl IntoIterator<Item = Event<T>>) {
-        let discard = || {
-            oldest
-                .into_iter()
-                .for_each(|event| self.discard_event(event))
-        };
-        match pusher {
-            None => discard(),
-            Some(Pusher { topic, cause }) => Cause::scope_of(&topic, cause, discard),
-        }
-    }
-
-    /// Drops an event's handle as [`discard`](Core::discard) drops other values.
-    pub(super) fn discard_event(&self, event: Event<T>) {
-        drop_event(self.on_panic(), None, event);
-    }
-
-    /// Drops what was to go with a payload that is handed back.
-    pub(super) fn discard_extras(&self, extras: Extras) {
-        drop_extras(self.on_panic(), None, Some(extras));
-    }
-
-    /// The payload of an event that nobody has seen.
-    pub(super) fn payload_of(&self, event: Event<T>) -> T {
-        let Some((payload, extras)) = event.into_parts() else {
-            unreachable!("an event that was never delivered has one handle");
-        };
-        drop_extras(self.on_panic(), None, extras.and_then(Arc::into_inner));
-        payload
-    }
-
-    /// Drops the user's value where a panicking destructor does no harm.
-    pub(super) fn discard<V>(&self, value: V) {
-        shield(self.on_panic(), PanicPlace::Destructor, None, None, || {
-            drop(value);
-        });
-    }
-}
-
-/// What a [`Cause`] would say of an event, for when the event itself has gone.
-struct Pusher {
-    topic: Topic,
-    cause: Option<Cause>,
-}
-
-impl Pusher {
-    /// Of an event whose kind has destructors of the user's; others need none.
-    fn of<T>(event: &Event<T>) -> Option<Self> {
-        (needs_drop::<T>() || !event.is_bare()).then(|| Pusher {
-            topic: event.topic().clone(),
-            cause: event.cause().cloned(),
-        })
     }
 }

@@ -6,6 +6,7 @@ mod conflate;
 mod core;
 mod counters;
 mod deliver;
+mod discard;
 mod emit;
 mod emitted;
 #[cfg(feature = "json")]
