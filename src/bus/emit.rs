@@ -75,7 +75,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     ///
     /// Those with room have the event at once. Those that are still full when the time is over drop
     /// it, counted, as [`emit`](Bus::emit) would have. Queues that drop their oldest or keep the
-    /// latest act as their policy says where that makes room; under [`Overflow::Latest`] a new topic
+    /// latest act as their policy says where that makes room; under [`Overflow::Latest`](crate::Overflow::Latest) a new topic
     /// waits for room like others. A subscription that closes meanwhile ends the wait for it.
     ///
     /// # Errors

@@ -107,7 +107,7 @@ use crate::sync::Arc;
 /// emits is in every queue before the event that was being filtered; one that a tap or a destructor
 /// emits is in every queue after it. (A [`history`](BusBuilder::history) has them in the order in which
 /// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a [`Cause`](crate::Cause), and a
-/// circle of them ends with [`EmitError::ChainTooDeep`].
+/// circle of them ends with [`EmitError::ChainTooDeep`](crate::EmitError::ChainTooDeep).
 pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
 
 /// What keeps a bus open.
