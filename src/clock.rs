@@ -1,9 +1,9 @@
 //! Where timestamps come from.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// Where a bus takes the timestamps of its events from.
 ///
@@ -106,7 +106,10 @@ impl fmt::Debug for Clock {
 /// assert_eq!(time.now(), UNIX_EPOCH + Duration::from_secs(5));
 /// ```
 #[derive(Clone, Default)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(
+    // Relaxed throughout: the clock orders nothing but itself.
+    Arc<AtomicU64>,
+);
 
 impl ManualClock {
     /// A clock that stands at the Unix epoch.
@@ -138,7 +141,6 @@ impl ManualClock {
     /// assert_eq!(time.now(), UNIX_EPOCH + Duration::from_secs(9));
     /// ```
     pub fn set(&self, time: SystemTime) {
-        // Relaxed throughout: the clock orders nothing but itself.
         self.0.store(to_nanos(time), Ordering::Relaxed);
     }
 
@@ -153,7 +155,12 @@ impl ManualClock {
     /// ```
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_add(by, Ordering::Relaxed);
+        // It stops at the last moment that it can show, rather than begin anew at the epoch.
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+                Some(now.saturating_add(by))
+            });
     }
 }
 

@@ -332,6 +332,14 @@ impl<T> Event<T> {
         self.0.extras.is_none()
     }
 
+    /// Whether its last handle runs a destructor of the user's: of the payload or of an extension.
+    pub(crate) fn runs_code_when_dropped(&self) -> bool {
+        std::mem::needs_drop::<T>()
+            || self
+                .extras()
+                .is_some_and(|extras| !extras.extensions.is_empty())
+    }
+
     fn extras(&self) -> Option<&Extras> {
         self.0.extras.as_deref()
     }

@@ -16,7 +16,7 @@ use chanbus::{
     Beat, Bus, EmitError, Overflow, Publisher, RecvTimeoutError, SubscribeError, Subscription,
     TryRecvError,
 };
-use common::{Dice, HANG, POLICIES, guarded};
+use common::{Dice, HANG, POLICIES, guarded, soaked};
 use crossbeam_channel::Select;
 
 /// Reads to the end in one of nine ways; how many events it took.
@@ -221,6 +221,62 @@ fn p8_every_sharer_ends_and_sums_are_exact_whoever_closes_under_publishers() {
                 close_among_sharers(policy, 1 + round % 3, &mut dice);
             }
         });
+    }
+}
+
+/// Publishers run without pause until the close, so that some are in the middle of a push then.
+fn close_under_full_load(policy: Overflow, dice: &mut Dice) {
+    let bus = Bus::<u64>::builder()
+        .overflow(policy)
+        .capacity(1)
+        .build()
+        .unwrap();
+    let sub = bus.subscribe("a").unwrap();
+    let readers = [(); 3].map(|()| {
+        let share = sub.share();
+        thread::spawn(move || share.iter().count() as u64)
+    });
+    let emitters = [(); 3].map(|()| {
+        let publisher = bus.publisher("a").unwrap();
+        thread::spawn(move || {
+            let mut matched = 0;
+            while let Ok(emitted) = publisher.emit(0)
+                && emitted.matched > 0
+            {
+                matched += 1;
+            }
+            matched
+        })
+    });
+    if dice.below(2) == 0 {
+        thread::yield_now();
+    }
+    dice.dawdle();
+    sub.close();
+    let ours = u64::from(sub.try_recv().is_ok());
+    let matched: u64 = emitters
+        .map(|emitter| emitter.join().unwrap())
+        .into_iter()
+        .sum();
+    let taken: u64 = readers
+        .map(|reader| reader.join().unwrap())
+        .into_iter()
+        .sum();
+    let found = (sub.received(), sub.matched(), sub.len());
+    assert_eq!(found, (ours + taken, matched, 0), "{policy:?}");
+}
+
+#[test]
+fn p8_sharers_end_though_publishers_push_at_the_moment_of_the_close() {
+    for policy in POLICIES {
+        let mut dice = Dice::new(88);
+        for _ in 0..soaked(30) {
+            let seed = dice.below(u64::MAX);
+            guarded(move || {
+                let mut dice = Dice::new(seed);
+                (0..5).for_each(|_| close_under_full_load(policy, &mut dice));
+            });
+        }
     }
 }
 

@@ -294,6 +294,24 @@ fn p13_the_route_cache_is_bounded_and_goes_with_the_bus() {
 }
 
 #[test]
+fn p13_topics_that_never_return_do_not_keep_those_that_do_out_of_the_route_cache() {
+    let bus = Bus::<u64>::builder().route_cache(100).build().unwrap();
+    let sub = bus.subscribe("**").unwrap();
+    emit_on_distinct_topics(&bus, 0, 1_000);
+    let mut costs = Vec::new();
+    for n in 0..500 {
+        while sub.try_recv().is_ok() {}
+        costs.push(allocations(|| bus.emit("hot", n).unwrap()));
+        bus.emit("warm", n).unwrap();
+    }
+    // Looked up at first, then remembered: the event is all that is allocated.
+    assert!(
+        costs[0] > 1 && costs[400..].iter().all(|cost| *cost == 1),
+        "{costs:?}"
+    );
+}
+
+#[test]
 fn p13_subscriptions_publishers_and_taps_that_come_and_go_leave_nothing() {
     let bus = Bus::<u64>::builder().capacity(2).build().unwrap();
     // An idle publisher with a route of long ago, and one that emits.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use chanbus::{Bus, Event, Overflow};
-use common::{Dice, POLICIES, guarded};
+use common::{Dice, POLICIES, guarded, soaked};
 
 /// The publisher's number, and a number that grows with each of its emits.
 type Stamp = (usize, u64);
@@ -65,7 +65,7 @@ fn p2_a_change_that_returned_is_seen_by_every_emit_that_begins_after_it() {
             tell.send(()).unwrap();
             answers.recv().unwrap()
         };
-        for round in 0..1_000 {
+        for round in 0..soaked(2_000) {
             assert_eq!(emit(), [0, 0], "round {round}: nobody");
             let sub = bus.subscribe("a").unwrap();
             assert_eq!(emit(), [1, 1], "round {round}: subscribed");
@@ -306,9 +306,9 @@ fn p3_a_conflated_event_keeps_its_first_place() {
 fn p3_what_is_replayed_and_what_is_live_join_without_gap_duplicate_or_inversion() {
     guarded(|| {
         /// How far each publisher goes at a time.
-        const STEP: u64 = 400;
+        const STEP: u64 = 40;
         let bus = Bus::<Stamp>::builder()
-            .history(300)
+            .history(60)
             .capacity(7 * STEP as usize)
             .build()
             .unwrap();
@@ -336,10 +336,10 @@ fn p3_what_is_replayed_and_what_is_live_join_without_gap_duplicate_or_inversion(
             })
             .collect();
         let mut replayed = 0;
-        for round in 0..100 {
+        for round in 0..soaked(2_000) {
             // They run while it subscribes, and go on when it has.
             allowed.fetch_add(STEP, Ordering::SeqCst);
-            let sub = bus.subscription("a.*").replay(200).subscribe().unwrap();
+            let sub = bus.subscription("a.*").replay(50).subscribe().unwrap();
             let end = allowed.fetch_add(STEP, Ordering::SeqCst) + STEP - 1;
             let mut last = HashMap::<usize, u64>::new();
             let mut seen = 0;
@@ -358,7 +358,10 @@ fn p3_what_is_replayed_and_what_is_live_join_without_gap_duplicate_or_inversion(
         publishers
             .into_iter()
             .for_each(|publisher| publisher.join().unwrap());
-        assert!(replayed >= 99 * 200, "{replayed} replayed events");
+        assert!(
+            replayed >= (soaked(2_000) - 1) * 50,
+            "{replayed} replayed events"
+        );
     });
 }
 

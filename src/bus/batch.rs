@@ -210,9 +210,13 @@ impl<T: Send + Sync + 'static> Batch<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn commit(self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        match self.core.cause() {
-            Ok(_) => self.core.emit_all(self.events),
-            Err(cause) => Err(self.core.too_deep(cause, self.events)),
+        let refused = self.core.cause().err().or_else(|| {
+            let mut causes = self.events.iter().filter_map(Event::cause);
+            causes.find_map(|cause| self.core.cause_or(Some(cause.clone())).err())
+        });
+        match refused {
+            None => self.core.emit_all(self.events),
+            Some(cause) => Err(self.core.too_deep(cause, self.events)),
         }
     }
 
@@ -240,8 +244,8 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
     /// ```
     pub fn emit(self) -> Result<(), EmitError<T>> {
         let (batch, payload, mut extras) = (self.sink, self.payload, self.extras);
-        match batch.core.cause() {
-            Ok(cause) => extras.cause = extras.cause.or(cause),
+        match batch.core.cause_or(extras.cause.take()) {
+            Ok(cause) => extras.cause = cause,
             Err(cause) => return Err(batch.core.too_deep(cause, payload)),
         }
         let topic = match batch.topic(self.topic) {

@@ -1,5 +1,6 @@
 //! What all handles of one bus share, and the ways in: an emit, a registration, an end.
 
+use std::mem::needs_drop;
 use std::time::Instant;
 
 use super::builder::Settings;
@@ -97,8 +98,8 @@ impl<T> Core<T> {
         details: Details,
     ) -> Result<Emitted, EmitError<T>> {
         let mut extras = details.extras;
-        match self.cause() {
-            Ok(cause) => extras.cause = extras.cause.or(cause),
+        match self.cause_or(extras.cause.take()) {
+            Ok(cause) => extras.cause = cause,
             Err(cause) => return Err(self.too_deep(cause, payload)),
         }
         let topic = {
@@ -122,7 +123,7 @@ impl<T> Core<T> {
 
     /// Emits an event that exists.
     pub(super) fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        if let Err(cause) = self.cause() {
+        if let Err(cause) = self.cause_or(event.cause().cloned()) {
             return Err(self.too_deep(cause, event));
         }
         let emitted = self.send_event(event, None)?;
@@ -152,8 +153,9 @@ impl<T> Core<T> {
             return Err(EmitError::Closed(payload_of(event)));
         }
         let route = version.content.route_to_all(&topic);
+        let why = event.cause().cloned();
         let emitted = deliver(&topic, &route, event, self.on_panic());
-        self.discard(oldest);
+        self.discard_because(&topic, why, oldest);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -171,12 +173,17 @@ impl<T> Core<T> {
             return Err(EmitError::Closed(events));
         }
         let count = events.len() as u64;
+        let last = events
+            .last()
+            .map(|event| (event.topic().clone(), event.cause().cloned()));
         let sum = events
             .into_iter()
             .map(|event| self.send_by(&version, event))
             .sum();
-        for event in oldest {
-            self.discard(event);
+        if let Some((topic, why)) = last {
+            for event in oldest {
+                self.discard_because(&topic, why.clone(), event);
+            }
         }
         self.unbound.add(count);
         Ok(sum)
@@ -191,7 +198,10 @@ impl<T> Core<T> {
         patience: Option<Instant>,
     ) -> Emitted {
         if resolved.route.is_empty() {
-            self.discard(payload);
+            if needs_drop::<T>() {
+                let why = extras.as_ref().and_then(|extras| extras.cause.clone());
+                self.discard_because(&resolved.topic, why, payload);
+            }
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, extras);
@@ -204,9 +214,9 @@ impl<T> Core<T> {
         resolved: &Resolved<T>,
         events: impl Iterator<Item = Event<T>>,
     ) -> Emitted {
-        let deliver_one = |event| {
+        let deliver_one = |event: Event<T>| {
             if resolved.route.is_empty() {
-                self.discard(event);
+                self.discard_unheard(event);
                 return Emitted::default();
             }
             self.send_resolved(resolved, event, None)
@@ -246,12 +256,17 @@ impl<T> Core<T> {
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
+        let why = oldest
+            .is_some()
+            .then(|| (event.topic().clone(), event.cause().cloned()));
         let emitted = match patience {
             None => self.send_by(&version, event),
             Some(deadline) => self.send_within(version, event, deadline),
         };
         // Last, as what its destructor emits comes after the event, in queues as in the history.
-        self.discard(oldest);
+        if let Some((topic, why)) = why {
+            self.discard_because(&topic, why, oldest);
+        }
         Ok(emitted)
     }
 
@@ -299,7 +314,7 @@ impl<T> Core<T> {
             }
             // Nobody listens. (An event's topic was checked when the event was made.)
             _ => {
-                self.discard(event);
+                self.discard_unheard(event);
                 Emitted::default()
             }
         }
@@ -313,6 +328,17 @@ impl<T> Core<T> {
         }
     }
 
+    /// The cause that was given, or else the thread's current one; as an error, whichever of the two is
+    /// too deep for this bus.
+    pub(super) fn cause_or(&self, given: Option<Cause>) -> Result<Option<Cause>, Cause> {
+        let current = self.cause()?;
+        match given {
+            Some(given) if given.depth() > self.settings.max_chain => Err(given),
+            Some(given) => Ok(Some(given)),
+            None => Ok(current),
+        }
+    }
+
     #[cold]
     pub(super) fn too_deep<P>(&self, cause: Cause, payload: P) -> EmitError<P> {
         EmitError::ChainTooDeep {
@@ -320,6 +346,20 @@ impl<T> Core<T> {
             limit: self.settings.max_chain,
             payload,
         }
+    }
+
+    /// Drops an event that nobody listens to.
+    fn discard_unheard(&self, event: Event<T>) {
+        if event.runs_code_when_dropped() {
+            let (topic, why) = (event.topic().clone(), event.cause().cloned());
+            self.discard_because(&topic, why, event);
+        }
+    }
+
+    /// [`discard`](Core::discard), for what an event of this topic and cause made the bus let go of:
+    /// what the destructor emits has that event as its cause, so that a circle of them ends.
+    fn discard_because<V>(&self, topic: &Topic, why: Option<Cause>, value: V) {
+        Cause::scope_of(topic, why, || self.discard(value));
     }
 
     /// Drops the user's value where a panicking destructor does no harm.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Weak;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::routing::{Member, Seat};
 use super::subscriber::Losses;
 use crate::pattern::Pattern;
+use crate::sync::Ordering::Relaxed;
 use crate::sync::{Arc, AtomicU64, Padded};
 
 /// One publisher's count of its emits; written by it alone.
@@ -24,6 +24,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn add_losses(&mut self, losses: &Losses) {
+        // Relaxed: statistics. They are exact once publishers are joined, which orders them.
         self.dropped += losses.dropped.load(Relaxed);
         self.filtered += losses.filtered.load(Relaxed);
         self.conflated += losses.conflated.load(Relaxed);
@@ -87,7 +88,8 @@ impl<T> Ledger<T> {
     /// A subscription is gone: its last handle was dropped and its queue emptied.
     pub(super) fn settle(&mut self, member: &Member<T>) {
         if self.leaving.remove(&member.id).is_some() {
-            self.base.received += member.mailbox.received();
+            // Not what waits: a late publisher has yet to take that back, and will count it as dropped.
+            self.base.received += member.mailbox.taken();
             self.losses.push(Arc::clone(member.mailbox.losses()));
         }
         self.fold();
@@ -134,6 +136,7 @@ impl<T> Ledger<T> {
     pub(super) fn remove_publisher(&mut self, count: &EmitCount) {
         if let Some(at) = self.publishers.iter().position(|it| Arc::ptr_eq(it, count)) {
             self.publishers.swap_remove(at);
+            // Relaxed: its only writer is the one who calls this.
             self.emitted += count.load(Relaxed);
         }
     }
@@ -148,6 +151,7 @@ impl<T> Ledger<T> {
     }
 
     fn emitted_ever(&self, unbound: u64) -> u64 {
+        // Relaxed: a statistic, exact once publishers are joined.
         let bound: u64 = self
             .publishers
             .iter()
@@ -180,6 +184,7 @@ impl Striped {
         use crate::sync::AtomicUsize;
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
+            // Relaxed: any number will do.
             static STRIPE: usize = NEXT.fetch_add(1, Relaxed) % STRIPES;
         }
         // Relaxed: a statistic. A thread that is being torn down uses the first stripe.
@@ -188,6 +193,7 @@ impl Striped {
     }
 
     pub(super) fn sum(&self) -> u64 {
+        // Relaxed: a statistic, exact once publishers are joined.
         self.0.iter().map(|stripe| stripe.load(Relaxed)).sum()
     }
 }

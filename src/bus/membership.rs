@@ -42,6 +42,14 @@ impl<T> Core<T> {
         removed.is_ok()
     }
 
+    /// Closes one subscription. Returns `false` if it was closed before.
+    pub(super) fn close_member(&self, member: &Arc<Member<T>>) -> bool {
+        // First off the list, so that later emits do not match, then closed, so that those that are
+        // on their way do not count as matched.
+        self.remove_member(member);
+        member.mailbox.close()
+    }
+
     pub(super) fn set_patterns(
         &self,
         member: &Arc<Member<T>>,

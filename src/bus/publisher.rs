@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details, Resolved, payload_of};
@@ -13,6 +12,7 @@ use crate::draft::EventDraft;
 use crate::error::{EmitError, TopicError};
 use crate::event::{Event, Extras};
 use crate::sync::Arc;
+use crate::sync::Ordering::Relaxed;
 use crate::topic::Topic;
 
 /// Emits on one topic: the fast way.

@@ -63,15 +63,6 @@ pub(super) struct Shared<T: Send + Sync + 'static> {
     pub(super) member: Arc<Member<T>>,
 }
 
-impl<T: Send + Sync + 'static> Shared<T> {
-    pub(super) fn close(&self) -> bool {
-        // First off the list, so that later emits do not match, then closed, so that those that are
-        // on their way do not count as matched.
-        self.core.remove_member(&self.member);
-        self.member.mailbox.close()
-    }
-}
-
 impl<T: Send + Sync + 'static> Drop for Shared<T> {
     fn drop(&mut self) {
         let (core, member) = (&self.core, &self.member);

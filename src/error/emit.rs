@@ -132,7 +132,10 @@ impl<T> fmt::Display for EmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EmitError::BadTopic { error, .. } => error.fmt(f),
-            EmitError::Closed(_) => f.write_str("the bus is closed"),
+            EmitError::Closed(_) => f.write_str(
+                "the bus is closed, and stays so: keep a `Bus` handle while there is something to \
+                 emit, or emit on a new one",
+            ),
             EmitError::ChainTooDeep { cause, limit, .. } => write!(
                 f,
                 "events led to one another more than {limit} deep ({cause}): break the circle, \
@@ -160,7 +163,8 @@ impl<T> fmt::Debug for EmitError<T> {
 impl<T> Error for EmitError<T> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            EmitError::BadTopic { error, .. } => Some(error),
+            // The text is already the inner error's, so its source is too.
+            EmitError::BadTopic { error, .. } => error.source(),
             _ => None,
         }
     }
@@ -221,10 +225,11 @@ impl<T, E: fmt::Debug> fmt::Debug for BatchError<T, E> {
 
 impl<T: 'static, E: Error + 'static> Error for BatchError<T, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // The text tells the inner error's, so the source is that one's, too.
         match self {
-            BatchError::Refused(error) => Some(error),
-            BatchError::Event(error) => Some(error),
-            BatchError::Emit(error) => Some(error),
+            BatchError::Refused(error) => error.source(),
+            BatchError::Event(error) => error.source(),
+            BatchError::Emit(error) => error.source(),
         }
     }
 }

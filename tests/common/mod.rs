@@ -20,6 +20,12 @@ pub(crate) const HANG: Duration = Duration::from_secs(30);
 pub(crate) const POLICIES: [Overflow; 3] =
     [Overflow::DropNewest, Overflow::DropOldest, Overflow::Latest];
 
+/// So many rounds, or, for those who have the time, `CHANBUS_SOAK` times as many.
+pub(crate) fn soaked(rounds: u64) -> u64 {
+    let soak = std::env::var("CHANBUS_SOAK").ok();
+    rounds * soak.and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// Runs `body` on a thread of its own and fails, instead of hanging, when it does not come back.
 pub(crate) fn guarded<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
     let (done, is_done) = channel();

@@ -126,7 +126,7 @@ const FILTER: Option<PanicPlace> = Some(PanicPlace::Filter);
 const TAP: Option<PanicPlace> = Some(PanicPlace::Tap);
 const DESTRUCTOR: Option<PanicPlace> = Some(PanicPlace::Destructor);
 
-pub(crate) const PLACES: [Place; 22] = [
+pub(crate) const PLACES: [Place; 24] = [
     place("a filter", 0, FILTER, in_a_filter),
     place("a filter, with a history", 4, FILTER, in_a_filter),
     place("a filter that a replay asks", 4, FILTER, |stage| {
@@ -201,6 +201,24 @@ pub(crate) const PLACES: [Place; 22] = [
         DESTRUCTOR,
         |stage| {
             stage.emit(stage.payload());
+        },
+    ),
+    place(
+        "the destructor of an unmatched event",
+        0,
+        DESTRUCTOR,
+        |stage| {
+            let event = chanbus::Event::new("place", stage.payload()).unwrap();
+            stage.bus.emit_event(event).unwrap();
+        },
+    ),
+    place(
+        "the destructor of an unmatched broadcast",
+        4,
+        DESTRUCTOR,
+        |stage| {
+            stage.bus.broadcast("place", stage.payload()).unwrap();
+            stage.bus.reset();
         },
     ),
     place(
