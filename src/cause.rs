@@ -16,9 +16,9 @@ use crate::topic::Topic;
 /// # The current cause
 ///
 /// Each thread has a current cause, carried by every event that is emitted on it. It is set while
-/// filters, taps, and the destructors of what an emit lets go of run; code of your own that acts on an event sets it with
-/// [`Cause::scope`]. It does not cross an `.await` and is not passed to other threads: keep
-/// [`Cause::of`] there and enter it again.
+/// filters, taps, and the destructors of what an emit lets go of run; code of your own that acts on
+/// an event sets it with [`Cause::scope`]. It does not cross an `.await` and is not passed to other
+/// threads: take [`Cause::of`] the event along, and [`enter`](Cause::enter) it there.
 ///
 /// ```
 /// use chanbus::{Bus, Cause};

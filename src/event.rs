@@ -26,7 +26,8 @@ use crate::value::Value;
 /// | extensions | [`extension`](Event::extension) | [`EventDraft::extension`](crate::EventDraft::extension) |
 /// | cause | [`cause`](Event::cause) | the thread's current [`Cause`] |
 ///
-/// The last four share one allocation, made only for events that have one of them.
+/// The last four share one allocation, made only for events that have one of them; names, texts and
+/// objects have allocations of their own. Texts that are given as `Arc<str>` are not copied.
 ///
 /// ```
 /// use chanbus::Event;

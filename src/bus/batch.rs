@@ -38,9 +38,12 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// An `Err` or a panic of `fill` emits none. All events of a batch see the same subscriptions;
     /// each takes its slot in the queues as a single emit would, overflow included.
     ///
+    /// The closure's error type has to be named, as below. An error of your own becomes a
+    /// [`BatchError`] by `.map_err(BatchError::Refused)?`.
+    ///
     /// # Errors
     ///
-    /// The closure's own error, a bad topic in it, or a bus that is closed when it returns: nothing
+    /// The closure's own error, a bad topic or a chain too deep in it, or a bus that is closed when it returns: nothing
     /// was emitted.
     ///
     /// ```

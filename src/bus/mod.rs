@@ -89,7 +89,7 @@ use crate::sync::Arc;
 /// |---|---|
 /// | read the snapshot of subscriptions | a lock-free load; a [`Publisher`] compares one number instead |
 /// | look the topic's route up | one hash look-up; a topic not seen since the last change is checked, matched and, if there is room, remembered |
-/// | make the event | one allocation and a clock read, if anybody listens; one more for a source, metadata, extensions or a cause |
+/// | make the event | one allocation and a clock read, if anybody listens; a source, metadata, extensions and a cause share one more, and bring their own texts and objects |
 /// | ask filters | on this thread, panics caught |
 /// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
 /// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list) |

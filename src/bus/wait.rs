@@ -11,7 +11,12 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// Waits for the first event from now on that matches the patterns and the predicate.
     ///
     /// It takes a subscription while it waits. The predicate runs on the emitting threads, like any
-    /// filter, so an event that it wants cannot be lost to a full queue.
+    /// filter, so an event that it wants cannot be lost to a full queue. It is also asked about a
+    /// [`broadcast`](Bus::broadcast), which comes whatever the patterns.
+    ///
+    /// An answer that comes before this call has begun is missed. To ask and wait for the answer,
+    /// [`subscribe`](Bus::subscribe) first, then emit, then
+    /// [`recv_timeout`](crate::Subscription::recv_timeout).
     ///
     /// # Errors
     ///
