@@ -1,6 +1,6 @@
 //! Who has left a bus, and what they had counted: what only writers and `stats` touch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Weak;
 
 use super::routing::{Member, Seat};
@@ -48,7 +48,7 @@ pub(super) struct Ledger<T> {
     leaving: HashMap<u64, Leaving<T>>,
     /// Of those that are gone: a late publisher may still count a loss there. Folded into `base`
     /// once nobody else holds them.
-    losses: Vec<Arc<Losses>>,
+    losses: VecDeque<Arc<Losses>>,
     publishers: Vec<EmitCount>,
     /// What dropped publishers emitted.
     emitted: u64,
@@ -62,7 +62,7 @@ impl<T> Ledger<T> {
             epoch: 0,
             base: Counts::default(),
             leaving: HashMap::new(),
-            losses: Vec::new(),
+            losses: VecDeque::new(),
             publishers: Vec::new(),
             emitted: 0,
             emitted_before: 0,
@@ -76,7 +76,8 @@ impl<T> Ledger<T> {
     /// A subscription is no longer listed, though its user may still read from it.
     pub(super) fn leave(&mut self, seat: &Seat<Member<T>>) {
         let member = &seat.listener;
-        if member.epoch == self.epoch {
+        // Relaxed: written under the same lock.
+        if member.epoch.load(Relaxed) == self.epoch {
             let leaving = Leaving {
                 member: Arc::downgrade(member),
                 patterns: Arc::clone(&seat.patterns),
@@ -90,26 +91,30 @@ impl<T> Ledger<T> {
         if self.leaving.remove(&member.id).is_some() {
             // What a late publisher pushed meanwhile is not counted: it takes one back, as dropped.
             self.base.received += member.mailbox.taken();
-            self.losses.push(Arc::clone(member.mailbox.losses()));
+            self.losses.push_back(Arc::clone(member.mailbox.losses()));
         }
-        self.fold();
+        // More than come in, so that they do not pile up; and not all of them, as an idle publisher
+        // can hold on to very many, each of which would cost every departure a look.
+        self.fold(2);
     }
 
-    fn fold(&mut self) {
-        let base = &mut self.base;
-        self.losses.retain_mut(|losses| {
+    /// Takes up to `count` of the kept losses into the base, if nobody else holds them.
+    fn fold(&mut self, count: usize) {
+        for _ in 0..count.min(self.losses.len()) {
+            let Some(mut losses) = self.losses.pop_front() else {
+                return;
+            };
             // `get_mut` proves that no publisher can count there any more, and orders what it did.
-            let last = Arc::get_mut(losses);
-            if let Some(losses) = &last {
-                base.add_losses(losses);
+            match Arc::get_mut(&mut losses) {
+                Some(losses) => self.base.add_losses(losses),
+                None => self.losses.push_back(losses),
             }
-            last.is_none()
-        });
+        }
     }
 
     /// What the subscriptions counted that are gone for good.
     pub(super) fn departed(&mut self) -> Counts {
-        self.fold();
+        self.fold(usize::MAX);
         let mut counts = self.base;
         for losses in &self.losses {
             counts.add_losses(losses);

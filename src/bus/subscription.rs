@@ -268,14 +268,15 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         iter::Heartbeats::new(self, idle)
     }
 
-    /// Adds "an event waits, or the end has come" to a crossbeam [`Select`], and returns its index.
+    /// Adds "an event waits, or the end has come" to a `Select` of crossbeam-channel 0.5, and returns its
+    /// index.
     ///
     /// Then [`Select::ready`], [`Select::try_ready`] or one of its kind says when; take the event by
     /// [`try_recv`](Subscription::try_recv), which may find that another handle was faster. It is
     /// ready at once if replayed events wait, and after the end. What is ready then stays ready in that
     /// `Select`: to sleep with one that you keep, take what was replayed first, and
-    /// [remove](crossbeam_channel::Select::remove) a subscription that has ended. (`Select::select` is not for it:
-    /// the channel that it would complete on stays inside.)
+    /// [remove](crossbeam_channel::Select::remove) a subscription that has ended. (`Select::select` is not for it: it
+    /// would have to be completed on a channel that stays inside, and panics if it is not.)
     ///
     /// ```
     /// use crossbeam_channel::{Select, unbounded};

@@ -193,6 +193,30 @@ pub enum BatchError<T, E> {
     Emit(EmitError<Vec<crate::Event<T>>>),
 }
 
+impl<T, E> BatchError<T, E> {
+    /// Whether the closure said no.
+    ///
+    /// ```
+    /// # use chanbus::BatchError;
+    /// assert!(BatchError::<u32, _>::Refused("no").is_refused());
+    /// ```
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, BatchError::Refused(_))
+    }
+
+    /// Whether the bus was closed.
+    ///
+    /// ```
+    /// # use chanbus::{BatchError, EmitError};
+    /// assert!(BatchError::<u32, ()>::Emit(EmitError::Closed(Vec::new())).is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, BatchError::Emit(error) if error.is_closed())
+    }
+}
+
 impl<T, E> From<EmitError<T>> for BatchError<T, E> {
     fn from(error: EmitError<T>) -> Self {
         BatchError::Event(error)
