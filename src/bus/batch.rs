@@ -43,8 +43,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     ///
     /// # Errors
     ///
-    /// The closure's own error, a bad topic or a chain too deep in it, or a bus that is closed when it returns: nothing
-    /// was emitted.
+    /// The closure's own error, a bad topic or a chain too deep in it, or a bus that is closed when
+    /// it returns: nothing was emitted.
     ///
     /// ```
     /// # use chanbus::Bus;

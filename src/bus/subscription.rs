@@ -273,10 +273,11 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     ///
     /// Then [`Select::ready`], [`Select::try_ready`] or one of its kind says when; take the event by
     /// [`try_recv`](Subscription::try_recv), which may find that another handle was faster. It is
-    /// ready at once if replayed events wait, and after the end. What is ready then stays ready in that
-    /// `Select`: to sleep with one that you keep, take what was replayed first, and
-    /// [remove](crossbeam_channel::Select::remove) a subscription that has ended. (`Select::select` is not for it: it
-    /// would have to be completed on a channel that stays inside, and panics if it is not.)
+    /// ready at once if replayed events wait, and after the end. What is ready then stays ready in
+    /// that `Select`: to sleep with one that you keep, take what was replayed first, and
+    /// [remove](crossbeam_channel::Select::remove) a subscription that has ended. (`Select::select`
+    /// is not for it: it would have to be completed on a channel that stays inside, and panics if it
+    /// is not.)
     ///
     /// ```
     /// use crossbeam_channel::{Select, unbounded};
