@@ -49,7 +49,8 @@ pub(super) struct Ledger<T> {
     /// Of those that are gone: a late publisher may still count a loss there. Folded into `base`
     /// once nobody else holds them.
     losses: VecDeque<Arc<Losses>>,
-    publishers: Vec<EmitCount>,
+    /// By address, so that a publisher that is dropped is found at once among many.
+    publishers: HashMap<usize, EmitCount>,
     /// What dropped publishers emitted.
     emitted: u64,
     /// All that had been emitted at the last reset.
@@ -63,7 +64,7 @@ impl<T> Ledger<T> {
             base: Counts::default(),
             leaving: HashMap::new(),
             losses: VecDeque::new(),
-            publishers: Vec::new(),
+            publishers: HashMap::new(),
             emitted: 0,
             emitted_before: 0,
         }
@@ -134,13 +135,14 @@ impl<T> Ledger<T> {
 
     pub(super) fn add_publisher(&mut self) -> EmitCount {
         let count = EmitCount::default();
-        self.publishers.push(Arc::clone(&count));
+        let address = Arc::as_ptr(&count) as usize;
+        self.publishers.insert(address, Arc::clone(&count));
         count
     }
 
     pub(super) fn remove_publisher(&mut self, count: &EmitCount) {
-        if let Some(at) = self.publishers.iter().position(|it| Arc::ptr_eq(it, count)) {
-            self.publishers.swap_remove(at);
+        let address = Arc::as_ptr(count) as usize;
+        if let Some(count) = self.publishers.remove(&address) {
             // Relaxed: its only writer is the one who calls this.
             self.emitted += count.load(Relaxed);
         }
@@ -159,7 +161,7 @@ impl<T> Ledger<T> {
         // Relaxed: a statistic, exact once publishers are joined.
         let bound: u64 = self
             .publishers
-            .iter()
+            .values()
             .map(|count| count.load(Relaxed))
             .sum();
         self.emitted + bound + unbound
