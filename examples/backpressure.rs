@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Ten readings of two sensors go, in turn, to subscriptions that hold three events each. Under the
-//! policies the publisher never waits and losses are counted. `emit_within` is the explicit other:
+//! policies the publisher never waits and losses are counted. With `emit_within`
 //! the publisher waits for room, and nothing is lost while the reader keeps up in time.
 
 #![allow(

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::topic::Topic;
@@ -15,9 +16,9 @@ use crate::topic::Topic;
 /// # The current cause
 ///
 /// Each thread has a current cause, carried by every event that is emitted on it. It is set while
-/// filters, taps and handlers run; code of your own that acts on an event sets it with
-/// [`Cause::scope`]. It does not cross an `.await` and is not passed to other threads: keep
-/// [`Cause::of`] there and enter it again.
+/// filters, taps, and the destructors of what an emit lets go of run; code of your own that acts on
+/// an event sets it with [`Cause::scope`]. It does not cross an `.await` and is not passed to other
+/// threads: take [`Cause::of`] the event along, and [`enter`](Cause::enter) it there.
 ///
 /// ```
 /// use chanbus::{Bus, Cause};
@@ -48,7 +49,10 @@ struct Link {
 
 thread_local! {
     // Held unboxed, so that entering a scope allocates nothing; a cause is made when it is asked for.
-    static CURRENT: RefCell<Option<Link>> = const { RefCell::new(None) };
+    // Without a destructor, so that it is there to the very end of the thread, where destructors of
+    // other thread-locals may emit. Nothing leaks: each scope puts back what it found, at last nothing.
+    static CURRENT: ManuallyDrop<RefCell<Option<Link>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
     // Whether there is one. Every emit asks, and a flag without a destructor is one load.
     static CAUSED: Cell<bool> = const { Cell::new(false) };
 }
@@ -120,12 +124,8 @@ impl Cause {
 
     #[cold]
     fn read() -> Option<Cause> {
-        // A thread that is being torn down has none.
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
-            .map(|link| Cause(Arc::new(link)))
+        let link = CURRENT.with(|current| current.borrow().clone());
+        link.map(|link| Cause(Arc::new(link)))
     }
 
     /// The topic of the event that is the immediate cause.
@@ -213,6 +213,17 @@ impl Link {
 }
 
 /// Puts the current cause back as it was, whichever way the scope is left.
+/// A chain that no bus bounds may be long, too long for a destructor that calls itself.
+impl Drop for Link {
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(Cause(link)) = next {
+            // Where somebody else holds the rest, it stays.
+            next = Arc::into_inner(link).and_then(|mut link| link.parent.take());
+        }
+    }
+}
+
 struct Restore(Option<Link>);
 
 impl Restore {
@@ -221,12 +232,8 @@ impl Restore {
     }
 
     fn replace(link: Option<Link>) -> Option<Link> {
-        let caused = link.is_some();
-        let before = CURRENT.try_with(|current| {
-            CAUSED.set(caused);
-            current.replace(link)
-        });
-        before.ok().flatten()
+        CAUSED.set(link.is_some());
+        CURRENT.with(|current| current.replace(link))
     }
 }
 
@@ -234,5 +241,25 @@ impl Drop for Restore {
     fn drop(&mut self) {
         // What is replaced holds topics only, so nothing of the user's runs here.
         Self::replace(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Event;
+
+    #[test]
+    fn p13_a_long_chain_that_no_bus_bounds_is_dropped_on_a_small_stack() {
+        let thread = std::thread::Builder::new().stack_size(64 << 10);
+        let chained = thread.spawn(|| {
+            let mut event = Event::new("a", ()).unwrap();
+            for _ in 0..100_000 {
+                let draft = Event::draft("a", ()).cause(Cause::of(&event));
+                event = draft.build().unwrap();
+            }
+            event.cause().unwrap().depth()
+        });
+        assert_eq!(chained.unwrap().join().unwrap(), 100_000);
     }
 }

@@ -1,9 +1,9 @@
 //! Where timestamps come from.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// Where a bus takes the timestamps of its events from.
 ///
@@ -106,7 +106,10 @@ impl fmt::Debug for Clock {
 /// assert_eq!(time.now(), UNIX_EPOCH + Duration::from_secs(5));
 /// ```
 #[derive(Clone, Default)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(
+    // Relaxed throughout: the clock orders nothing but itself.
+    Arc<AtomicU64>,
+);
 
 impl ManualClock {
     /// A clock that stands at the Unix epoch.
@@ -138,11 +141,10 @@ impl ManualClock {
     /// assert_eq!(time.now(), UNIX_EPOCH + Duration::from_secs(9));
     /// ```
     pub fn set(&self, time: SystemTime) {
-        // Relaxed throughout: the clock orders nothing but itself.
         self.0.store(to_nanos(time), Ordering::Relaxed);
     }
 
-    /// Moves it on.
+    /// Moves it on; it stops, in the year 2554, at the last time that it can show.
     ///
     /// ```
     /// # use std::time::{Duration, UNIX_EPOCH};
@@ -153,7 +155,11 @@ impl ManualClock {
     /// ```
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_add(by, Ordering::Relaxed);
+        let moved = |now: u64| Some(now.saturating_add(by));
+        // Never fails, as it never says `None`.
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, moved);
     }
 }
 
@@ -183,4 +189,18 @@ fn coarse_nanos() -> u64 {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn coarse_nanos() -> u64 {
     to_nanos(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_stops_at_its_end_rather_than_begin_anew() {
+        let time = ManualClock::new();
+        time.advance(Duration::MAX);
+        let last = time.now();
+        time.advance(Duration::from_secs(1));
+        assert_eq!(time.now(), last);
+    }
 }

@@ -155,7 +155,8 @@ impl<'a, T, S> EventDraft<'a, T, S> {
         self
     }
 
-    /// Gives it this cause instead of the thread's current one.
+    /// Gives it this cause instead of the thread's current one. A bus refuses it if the chain is
+    /// deeper than its limit, as it does the current one.
     ///
     /// ```
     /// # use chanbus::{Cause, Event};

@@ -25,11 +25,13 @@
 //! - *Two fixed ends*: a channel, such as `crossbeam-channel`, is what you want; this crate puts
 //!   one behind every subscription.
 //! - *Fan-out of small values to very many readers that all keep up*: one ring shared by all readers
-//!   (a disruptor, `tokio::sync::broadcast`) emits far cheaper than a push for each. It couples them
+//!   (a disruptor, `tokio::sync::broadcast`) emits far more cheaply than a push for each. It couples them
 //!   in turn: one capacity, one policy, and the slow lose what the fast have read.
 //! - *Losing an event is not acceptable*: every queue here is bounded, and an emit does not wait.
 //!   [`Bus::emit_within`] waits for room for a time; beyond that, use a channel with back pressure,
 //!   or a database.
+//! - *Async tasks that receive*: receiving blocks a thread, and there is no stream or future so far.
+//!   Emitting suits any task, as it waits for nobody.
 //! - *Several processes*: a broker.
 //!
 //! # The parts
@@ -169,7 +171,8 @@
 //!
 //! # Memory and time
 //!
-//! Memory is bounded by configuration: queues by their capacity, the history by its length, the
+//! Memory is bounded by configuration: subscriptions by [`BusBuilder::max_subscribers`] (64 unless
+//! told otherwise; one more is an error), queues by their capacity, the history by its length, the
 //! cache of routes by [`BusBuilder::route_cache`]; nothing grows with the number of topics ever
 //! emitted. An idle consumer sleeps in the operating system. What an emit does, step by step, is
 //! listed at [`Bus`].

@@ -175,6 +175,65 @@ fn p11_every_destructor_runs_though_each_of_them_panics() {
 }
 
 #[test]
+fn p11_payload_and_extensions_of_one_event_may_all_panic() {
+    /// An extension of its own type for each number.
+    struct Bomb<const N: usize>;
+
+    impl<const N: usize> Drop for Bomb<N> {
+        fn drop(&mut self) {
+            panic!("in an extension's destructor");
+        }
+    }
+
+    let payload = || hooked(|| panic!("in a payload's destructor"));
+    let emit = |bus: &Bus<Hooked>| {
+        let draft = bus.event("a", payload());
+        let draft = draft.extension(Bomb::<0>).extension(Bomb::<1>);
+        draft.emit().map(drop).map_err(|error| {
+            // It came back, so it is no more of the bus's concern.
+            std::mem::forget(error.into_payload());
+        })
+    };
+    type End = fn(&Bus<Hooked>);
+    let ends: [(usize, End); 4] = [
+        // Nobody listens.
+        (0, |_| {}),
+        // Pushed out of a queue, or left there.
+        (0, |bus| std::mem::forget(bus.subscribe("a").unwrap())),
+        // Pushed out of the history, or there at the close.
+        (1, |_| {}),
+        (1, |bus| std::mem::forget(bus.subscribe("a").unwrap())),
+    ];
+    for (history, prepare) in ends {
+        let reports = Arc::new(AtomicUsize::new(0));
+        let reported = Arc::clone(&reports);
+        let bus = Bus::<Hooked>::builder().capacity(1).history(history);
+        let bus = bus.overflow(Overflow::DropOldest).on_panic(move |panic| {
+            assert_eq!(panic.place(), PanicPlace::Destructor);
+            reported.fetch_add(1, Ordering::SeqCst);
+        });
+        let bus = bus.build().unwrap();
+        prepare(&bus);
+        for _ in 0..3 {
+            emit(&bus).unwrap();
+        }
+        let sub = bus.subscribe("a").unwrap();
+        emit(&bus).unwrap();
+        bus.close();
+        drop(sub);
+        // The last one is still in a queue that was forgotten.
+        let dead = 4 - bus.stats().depth;
+        assert_eq!(reports.load(Ordering::SeqCst), 3 * dead);
+        // An emit that is refused hands the payload back, whatever went with it.
+        emit(&bus).unwrap_err();
+        assert_eq!(reports.load(Ordering::SeqCst), 3 * dead + 2);
+        let mut batch = bus.start_batch();
+        let draft = batch.event("no..topic", payload()).extension(Bomb::<0>);
+        std::mem::forget(draft.emit().unwrap_err().into_payload());
+    }
+}
+
+#[test]
 fn p11_a_queue_of_panicking_destructors_is_emptied_to_the_last() {
     for policy in POLICIES {
         let bus = Bus::<Hooked>::builder().overflow(policy).build().unwrap();
@@ -220,6 +279,42 @@ fn p11_a_hook_that_panics_is_ignored() {
         ),
         (3, 3, 3)
     );
+}
+
+#[test]
+fn p11_what_the_hook_captured_may_panic_when_the_last_handle_goes() {
+    type Last = fn(Bus<u64>);
+    let lasts: [Last; 4] = [
+        drop,
+        |bus| {
+            let handle = bus.subscribe("a").unwrap();
+            drop(bus);
+            drop(handle);
+        },
+        |bus| {
+            let handle = bus.publisher("a").unwrap();
+            drop(bus);
+            drop(handle);
+        },
+        |bus| {
+            let handle = bus.tap("a", |_| {}).unwrap();
+            drop(bus);
+            drop(handle);
+        },
+    ];
+    for last in lasts {
+        let died = Arc::new(AtomicUsize::new(0));
+        let dies = Arc::clone(&died);
+        let capture = OnDrop(move || {
+            dies.fetch_add(1, Ordering::SeqCst);
+            panic!("in a destructor");
+        });
+        let bus = Bus::<u64>::builder().on_panic(move |_| {
+            let _ = &capture;
+        });
+        last(bus.build().unwrap());
+        assert_eq!(died.load(Ordering::SeqCst), 1);
+    }
 }
 
 #[test]

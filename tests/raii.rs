@@ -336,3 +336,26 @@ fn p9_a_publisher_and_a_subscription_do_not_keep_the_bus_open() {
     assert!(publisher.emit(2).unwrap_err().is_closed());
     assert_eq!(sub.iter().count(), 1);
 }
+
+#[test]
+fn p9_a_closer_that_looks_just_then_does_not_put_the_freeing_off() {
+    let (hand, handed) = std::sync::mpsc::sync_channel::<chanbus::Closer<Arc<()>>>(0);
+    let looker = std::thread::spawn(move || {
+        for closer in handed {
+            while !closer.is_closed() {
+                assert!(format!("{closer:?}").starts_with("Closer"));
+            }
+        }
+    });
+    for round in 0..5_000 {
+        let bus: Bus<Arc<()>> = Bus::new();
+        let sub = bus.subscribe("a").unwrap();
+        let payload = Arc::new(());
+        bus.emit("a", Arc::clone(&payload)).unwrap();
+        hand.send(sub.closer()).unwrap();
+        drop(sub);
+        assert_eq!(Arc::strong_count(&payload), 1, "round {round}");
+    }
+    drop(hand);
+    looker.join().unwrap();
+}

@@ -4,11 +4,12 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use chanbus::{Bus, EmitError, Overflow, WeakBus};
+use chanbus::{Bus, Cause, EmitError, Event, Overflow, WeakBus};
 use common::places::{Act, PLACES, Stage, use_all_of};
 use common::{Hooked, guarded, hooked};
 
@@ -185,6 +186,35 @@ fn p10_a_circle_of_emits_in_taps_ends() {
 }
 
 #[test]
+fn p10_a_circle_of_emits_ends_at_the_end_of_a_thread_too() {
+    thread_local! {
+        static AT_END: RefCell<Hooked> = const { RefCell::new(None) };
+    }
+    guarded(|| {
+        let bus = Bus::<u64>::builder().max_chain(5).build().unwrap();
+        let circle = Arc::new(Circle::default());
+        let answer = |topic: &'static str| {
+            let (bus, circle) = (bus.downgrade(), Arc::clone(&circle));
+            move |_: &_| circle.emit(&bus, topic)
+        };
+        let taps = [bus.tap("a", answer("b")), bus.tap("b", answer("a"))];
+        let emitter = bus.clone();
+        let thread = thread::spawn(move || {
+            // Made first, so destroyed last: after all that the bus keeps by thread.
+            let last = emitter.clone();
+            let act = move || {
+                last.emit("a", 0).unwrap();
+            };
+            AT_END.set(hooked(act));
+            emitter.emit("a", 0).unwrap();
+        });
+        thread.join().unwrap();
+        assert_eq!(circle.ends.load(Ordering::SeqCst), 2);
+        drop(taps);
+    });
+}
+
+#[test]
 fn p10_a_circle_of_emits_in_destructors_of_evicted_events_ends() {
     /// A payload whose destructor emits another of its kind, until that is refused.
     fn payload(bus: WeakBus<Hooked>, refused: Arc<AtomicU64>) -> Hooked {
@@ -219,34 +249,118 @@ fn p10_a_circle_of_emits_in_destructors_of_evicted_events_ends() {
 }
 
 #[test]
-fn p10_a_circle_of_emits_in_destructors_of_unmatched_payloads_ends() {
-    fn payload(bus: WeakBus<Hooked>, refused: Arc<AtomicU64>) -> Hooked {
+fn p10_a_circle_of_emits_in_destructors_of_unseen_and_of_past_events_ends() {
+    /// Does one of the ways to emit, and comes again in the destructor.
+    fn circle(bus: WeakBus<Hooked>, way: usize, refused: Arc<AtomicU64>) -> Hooked {
         hooked(move || {
             let Some(open) = bus.upgrade() else { return };
-            let next = payload(bus.clone(), Arc::clone(&refused));
-            if let Err(error) = open.emit("nobody.listens", next) {
-                assert!(error.is_chain_too_deep());
+            let next = circle(bus.clone(), way, Arc::clone(&refused));
+            let too_deep = match way {
+                0 => open.emit("a", next).map_err(EmitError::into_payload),
+                1 => open.broadcast("a", next).map_err(EmitError::into_payload),
+                2 => open
+                    .event("a", next)
+                    .source("s")
+                    .emit()
+                    .map_err(EmitError::into_payload),
+                3 => open
+                    .publisher("a")
+                    .unwrap()
+                    .emit(next)
+                    .map_err(EmitError::into_payload),
+                _ => open
+                    .publisher("a")
+                    .unwrap()
+                    .emit_batch([next])
+                    .map_err(|error| error.into_payload().pop().unwrap()),
+            };
+            if let Err(payload) = too_deep {
                 refused.fetch_add(1, Ordering::SeqCst);
                 // Its destructor would only try again.
-                std::mem::forget(error.into_payload());
+                std::mem::forget(payload);
             }
         })
     }
-    guarded(|| {
-        let bus = Bus::<Hooked>::builder().max_chain(5).build().unwrap();
-        let refused = Arc::new(AtomicU64::new(0));
-        let by_topic = payload(bus.downgrade(), Arc::clone(&refused));
-        bus.emit("nobody.listens", by_topic).unwrap();
-        assert_eq!(refused.load(Ordering::SeqCst), 1);
-        let made = payload(bus.downgrade(), Arc::clone(&refused));
-        let event = chanbus::Event::new("nobody.listens", made).unwrap();
-        bus.emit_event(event).unwrap();
-        assert_eq!(refused.load(Ordering::SeqCst), 2);
-        let by_publisher = payload(bus.downgrade(), Arc::clone(&refused));
-        let publisher = bus.publisher("nobody.listens").unwrap();
-        publisher.emit(by_publisher).unwrap();
-        assert_eq!(refused.load(Ordering::SeqCst), 3);
-    });
+    for history in [0, 1] {
+        for way in 0..5 {
+            guarded(move || {
+                let bus = Bus::<Hooked>::builder().max_chain(5).history(history);
+                let bus = bus.build().unwrap();
+                let refused = Arc::new(AtomicU64::new(0));
+                for _ in 0..2 {
+                    let payload = circle(bus.downgrade(), way, Arc::clone(&refused));
+                    bus.emit("a", payload).unwrap();
+                }
+                let refused = refused.load(Ordering::SeqCst);
+                assert!(refused > 0, "history {history}, way {way}");
+                // The last one stays in the history, and its circle is not for here.
+                std::mem::forget(bus);
+            });
+        }
+    }
+}
+
+#[test]
+fn p13_a_dialogue_that_names_its_causes_ends_whichever_way_it_does() {
+    type Answer = fn(&Bus<u64>, &Event<u64>) -> Result<(), bool>;
+    let answers: [Answer; 5] = [
+        |bus, event| {
+            let draft = bus.event("a", 0).cause(Cause::of(event));
+            draft
+                .emit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let ours = bus.publisher("a").unwrap();
+            let draft = ours.event(0).cause(Cause::of(event));
+            draft
+                .emit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let mut batch = bus.start_batch();
+            let draft = batch.event("a", 0).cause(Cause::of(event));
+            draft.emit().map_err(|error| error.is_chain_too_deep())?;
+            batch
+                .commit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let event = Cause::scope(event, || Event::new("a", 0)).unwrap();
+            bus.emit_event(event)
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+        |bus, event| {
+            let mut batch = bus.start_batch();
+            batch.push(
+                Event::draft("a", 0)
+                    .cause(Cause::of(event))
+                    .build()
+                    .unwrap(),
+            );
+            batch
+                .commit()
+                .map(drop)
+                .map_err(|error| error.is_chain_too_deep())
+        },
+    ];
+    for answer in answers {
+        let bus = Bus::<u64>::builder().max_chain(5).build().unwrap();
+        let sub = bus.subscribe("a").unwrap();
+        bus.emit("a", 0).unwrap();
+        let answered = (0..100).map_while(|_| match answer(&bus, &sub.try_recv().unwrap()) {
+            Ok(()) => Some(()),
+            Err(too_deep) => {
+                assert!(too_deep);
+                None
+            }
+        });
+        assert_eq!(answered.count(), 5);
+    }
 }
 
 #[test]
@@ -300,4 +414,103 @@ fn p3_an_emit_from_a_filter_comes_before_and_one_from_a_tap_after_in_every_queue
         }
         drop(tap);
     });
+}
+
+/// Emits another of its kind when it is dropped, for as long as it is let.
+struct Undying {
+    bus: chanbus::WeakBus<Undying>,
+    refused: Arc<AtomicUsize>,
+    drops: Arc<AtomicUsize>,
+}
+
+impl Drop for Undying {
+    fn drop(&mut self) {
+        // Far beyond the limit of a chain, and far from the end of the stack.
+        if self.drops.fetch_add(1, Ordering::Relaxed) > 200 {
+            return;
+        }
+        let Some(bus) = self.bus.upgrade() else {
+            return;
+        };
+        let next = Undying {
+            bus: self.bus.clone(),
+            refused: Arc::clone(&self.refused),
+            drops: Arc::clone(&self.drops),
+        };
+        if let Err(error) = bus.emit("a", next) {
+            assert!(error.is_chain_too_deep());
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            std::mem::forget(error);
+        }
+    }
+}
+
+#[test]
+fn p10_destructors_that_emit_for_ever_end_whoever_runs_them() {
+    type Emit = fn(&Bus<Undying>, Undying);
+    let emits: [(&str, Emit); 5] = [
+        ("bus", |bus, it| drop(bus.emit("a", it))),
+        ("publisher", |bus, it| {
+            drop(bus.publisher("a").unwrap().emit(it));
+        }),
+        ("emit_batch", |bus, it| {
+            drop(bus.publisher("a").unwrap().emit_batch([it]));
+        }),
+        ("event", |bus, it| {
+            drop(bus.event("a", it).source("s").emit())
+        }),
+        ("broadcast", |bus, it| drop(bus.broadcast("a", it))),
+    ];
+    for (way, emit) in emits {
+        for history in [0, 1] {
+            for (patterns, full) in [("nobody.emits.this", false), ("a", true)] {
+                let case = format!("{way}, history {history}, {patterns}");
+                let bus = Bus::builder().history(history).capacity(1).build().unwrap();
+                let sub = bus.subscription(patterns);
+                let sub = sub.filter(move |_| !full).subscribe().unwrap();
+                let (refused, drops) = (Arc::default(), Arc::default());
+                let make = || Undying {
+                    bus: bus.downgrade(),
+                    refused: Arc::clone(&refused),
+                    drops: Arc::clone(&drops),
+                };
+                emit(&bus, make());
+                emit(&bus, make());
+                // With a history the last one stays in it, and every other is let go of by the next.
+                assert!(drops.load(Ordering::Relaxed) < 100, "{case}");
+                if way != "broadcast" || full {
+                    assert!(refused.load(Ordering::Relaxed) > 0, "{case}");
+                }
+                drops.store(1_000, Ordering::Relaxed);
+                drop((sub, bus));
+            }
+        }
+    }
+}
+
+#[test]
+fn p10_a_cause_that_was_given_counts_for_the_limit_as_the_current_one_does() {
+    use chanbus::{Cause, Event};
+
+    let bus = Bus::builder().max_chain(3).build().unwrap();
+    let sub = bus.subscribe("a").unwrap();
+    bus.emit("a", 0).unwrap();
+    for depth in 1..=3 {
+        let cause = Cause::of(&sub.recv().unwrap());
+        assert_eq!(cause.depth(), depth);
+        bus.event("a", depth).cause(cause).emit().unwrap();
+    }
+    let cause = Cause::of(&sub.recv().unwrap());
+    let refused = bus.event("a", 4).cause(cause.clone()).emit();
+    assert!(refused.unwrap_err().is_chain_too_deep());
+
+    let event = Event::draft("a", 4).cause(cause.clone()).build().unwrap();
+    let refused = bus.emit_event(event.clone());
+    assert!(refused.unwrap_err().is_chain_too_deep());
+    let mut batch = bus.start_batch();
+    let refused = batch.event("a", 4).cause(cause).emit();
+    assert!(refused.unwrap_err().is_chain_too_deep());
+    batch.push(event);
+    assert!(batch.commit().unwrap_err().is_chain_too_deep());
+    assert!(sub.is_empty());
 }

@@ -388,7 +388,7 @@ fn the_drops_of_the_slow_subscriber_are_shown_and_add_up() {
     // Directories with the root, files, started, finished.
     assert_eq!(matched, 31 + 3_000 + 2);
     assert_eq!(matched, received + dropped);
-    let told = format!("took {received} events and missed {dropped}, in");
+    let told = format!("took {received} events and missed {dropped} (gaps: ");
     assert!(report.contains(&told), "{told} is not in:\n{report}");
 }
 

@@ -128,7 +128,7 @@ fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     tally.add(FINISHED, 1, finished);
 
     let died = |_| "a subscriber panicked";
-    // Each subscription is kept until the statistics are made, which list what is open.
+    // Each subscription is kept until the statistics are made, which list those that are held.
     let (_totals, totals) = subscribers.totals.join().map_err(died)?;
     let (_largest, largest) = subscribers.largest.join().map_err(died)?;
     let (_errors, errors) = subscribers.errors.join().map_err(died)?;

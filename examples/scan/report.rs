@@ -102,7 +102,7 @@ impl Report<'_> {
         } = self.slow;
         writeln!(
             f,
-            "\nthe slow subscriber took {taken} events and missed {missed}, in {gaps} gaps"
+            "\nthe slow subscriber took {taken} events and missed {missed} (gaps: {gaps})"
         )
     }
 

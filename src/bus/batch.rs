@@ -38,10 +38,13 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// An `Err` or a panic of `fill` emits none. All events of a batch see the same subscriptions;
     /// each takes its slot in the queues as a single emit would, overflow included.
     ///
+    /// The closure's error type has to be named, as below. An error of your own becomes a
+    /// [`BatchError`] by `.map_err(BatchError::Refused)?`.
+    ///
     /// # Errors
     ///
-    /// The closure's own error, a bad topic in it, or a bus that is closed when it returns: nothing
-    /// was emitted.
+    /// The closure's own error, a bad topic or a chain too deep in it, or a bus that is closed when
+    /// it returns: nothing was emitted.
     ///
     /// ```
     /// # use chanbus::Bus;
@@ -207,8 +210,13 @@ impl<T: Send + Sync + 'static> Batch<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn commit(self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        match self.core.cause() {
-            Ok(_) => self.core.emit_all(self.events),
+        let causes = self.core.cause().map(|_| ());
+        let check = |()| {
+            let mut events = self.events.iter();
+            events.try_for_each(|event| self.core.check_cause_of(event))
+        };
+        match causes.and_then(check) {
+            Ok(()) => self.core.emit_all(self.events),
             Err(cause) => Err(self.core.too_deep(cause, self.events)),
         }
     }
@@ -237,13 +245,19 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
     /// ```
     pub fn emit(self) -> Result<(), EmitError<T>> {
         let (batch, payload, mut extras) = (self.sink, self.payload, self.extras);
-        match batch.core.cause() {
-            Ok(cause) => extras.cause = extras.cause.or(cause),
-            Err(cause) => return Err(batch.core.too_deep(cause, payload)),
+        match batch.core.cause_or(extras.cause.take()) {
+            Ok(cause) => extras.cause = cause,
+            Err(cause) => {
+                batch.core.discard_extras(extras);
+                return Err(batch.core.too_deep(cause, payload));
+            }
         }
         let topic = match batch.topic(self.topic) {
             Ok(topic) => topic,
-            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+            Err(error) => {
+                batch.core.discard_extras(extras);
+                return Err(EmitError::BadTopic { error, payload });
+            }
         };
         let event = batch
             .core

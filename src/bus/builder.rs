@@ -231,8 +231,8 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
         self
     }
 
-    /// For how many topics to keep the way to their subscribers. It bounds memory (P13); topics
-    /// beyond it are looked up at every emit.
+    /// For how many topics to keep the way to their subscribers. It bounds memory; topics beyond
+    /// it are looked up at every emit.
     ///
     /// ```
     /// # use chanbus::Bus;

@@ -1,14 +1,14 @@
 //! What all handles of one bus share, and the ways in: an emit, a registration, an end.
 
-use std::mem::needs_drop;
 use std::time::Instant;
 
 use super::builder::Settings;
 use super::deliver::{deliver, deliver_within};
+use super::discard::Pusher;
 use super::emitted::Emitted;
 use super::history::History;
 use super::ledger::{Ledger, Striped};
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::PanicHook;
 use super::registry::{self, Registry, Version};
 use super::routing::Table;
 use crate::cause::Cause;
@@ -79,11 +79,11 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let emitted = match &self.history {
-            None => self.send(&resolved, payload, Extras::caused(cause)),
+            None => self.send(&resolved, payload, cause),
             Some(_) => {
                 let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
                 self.send_event(event, None)
-                    .map_err(|error| error.map(payload_of))?
+                    .map_err(|error| error.map(|event| self.payload_of(event)))?
             }
         };
         self.unbound.add(1);
@@ -98,32 +98,39 @@ impl<T> Core<T> {
         details: Details,
     ) -> Result<Emitted, EmitError<T>> {
         let mut extras = details.extras;
-        match self.cause() {
-            Ok(cause) => extras.cause = extras.cause.or(cause),
-            Err(cause) => return Err(self.too_deep(cause, payload)),
+        match self.cause_or(extras.cause.take()) {
+            Ok(cause) => extras.cause = cause,
+            Err(cause) => {
+                self.discard_extras(extras);
+                return Err(self.too_deep(cause, payload));
+            }
         }
         let topic = {
             let version = self.registry.load();
             if version.content.closed {
+                self.discard_extras(extras);
                 return Err(EmitError::Closed(payload));
             }
             // The cached topic, if there is one, spares an allocation.
             match self.registry.route(&version, topic) {
                 Ok(resolved) => resolved.topic.clone(),
-                Err(error) => return Err(EmitError::BadTopic { error, payload }),
+                Err(error) => {
+                    self.discard_extras(extras);
+                    return Err(EmitError::BadTopic { error, payload });
+                }
             }
         };
         let event = self.event(&topic, payload, details.nanos, extras.shared());
         let emitted = self
             .send_event(event, details.patience)
-            .map_err(|error| error.map(payload_of))?;
+            .map_err(|error| error.map(|event| self.payload_of(event)))?;
         self.unbound.add(1);
         Ok(emitted)
     }
 
     /// Emits an event that exists.
     pub(super) fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        if let Err(cause) = self.cause() {
+        if let Err(cause) = self.check_cause_of(&event) {
             return Err(self.too_deep(cause, event));
         }
         let emitted = self.send_event(event, None)?;
@@ -150,11 +157,12 @@ impl<T> Core<T> {
             Some(history) => history.append(&event, || self.snapshot()),
         };
         if version.content.closed {
-            return Err(EmitError::Closed(payload_of(event)));
+            return Err(EmitError::Closed(self.payload_of(event)));
         }
         let route = version.content.route_to_all(&topic);
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
         let emitted = deliver(&topic, &route, event, self.on_panic());
-        self.discard(oldest);
+        self.discard_oldest(pusher, oldest);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -172,25 +180,23 @@ impl<T> Core<T> {
             return Err(EmitError::Closed(events));
         }
         let count = events.len() as u64;
+        let pusher = oldest.last().and(events.last()).and_then(Pusher::of);
         let sum = events
             .into_iter()
             .map(|event| self.send_by(&version, event))
             .sum();
-        for event in oldest {
-            self.discard(event);
-        }
+        self.discard_oldest(pusher, oldest);
         self.unbound.add(count);
         Ok(sum)
     }
 
     /// Delivers by a route that was resolved; nothing is made if nobody would see it.
-    fn send(&self, resolved: &Resolved<T>, payload: T, extras: Option<Arc<Extras>>) -> Emitted {
+    fn send(&self, resolved: &Resolved<T>, payload: T, cause: Option<Cause>) -> Emitted {
         if resolved.route.is_empty() {
-            let cause = extras.and_then(|extras| extras.cause.clone());
             self.discard_unmatched(&resolved.topic, cause, payload);
             return Emitted::default();
         }
-        let event = self.event(&resolved.topic, payload, None, extras);
+        let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
         self.send_resolved(resolved, event, None)
     }
 
@@ -202,8 +208,7 @@ impl<T> Core<T> {
     ) -> Emitted {
         let deliver_one = |event: Event<T>| {
             if resolved.route.is_empty() {
-                let cause = event.cause().cloned();
-                self.discard_unmatched(&resolved.topic, cause, event);
+                self.discard_unseen(event);
                 return Emitted::default();
             }
             self.send_resolved(resolved, event, None)
@@ -248,12 +253,13 @@ impl<T> Core<T> {
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
         let emitted = match patience {
             None => self.send_by(&version, event),
             Some(deadline) => self.send_within(version, event, deadline),
         };
         // Last, as what its destructor emits comes after the event, in queues as in the history.
-        self.discard(oldest);
+        self.discard_oldest(pusher, oldest);
         Ok(emitted)
     }
 
@@ -301,8 +307,7 @@ impl<T> Core<T> {
             }
             // Nobody listens. (An event's topic was checked when the event was made.)
             _ => {
-                let (topic, cause) = (event.topic().clone(), event.cause().cloned());
-                self.discard_unmatched(&topic, cause, event);
+                self.discard_unseen(event);
                 Emitted::default()
             }
         }
@@ -310,7 +315,23 @@ impl<T> Core<T> {
 
     /// The thread's current cause, or, if it is too deep for this bus, that as an error.
     pub(super) fn cause(&self) -> Result<Option<Cause>, Cause> {
-        match Cause::current() {
+        self.bounded(Cause::current())
+    }
+
+    /// The cause that was given, else the current one. Neither may be too deep: the current one not
+    /// for the stack's sake, the given one not for the memory's, as it is kept by the event.
+    pub(super) fn cause_or(&self, given: Option<Cause>) -> Result<Option<Cause>, Cause> {
+        let current = self.cause()?;
+        Ok(self.bounded(given)?.or(current))
+    }
+
+    /// [`cause_or`](Core::cause_or) for an event that exists, whose cause stays.
+    pub(super) fn check_cause_of(&self, event: &Event<T>) -> Result<(), Cause> {
+        self.cause_or(event.cause().cloned()).map(|_| ())
+    }
+
+    fn bounded(&self, cause: Option<Cause>) -> Result<Option<Cause>, Cause> {
+        match cause {
             Some(cause) if cause.depth() > self.settings.max_chain => Err(cause),
             cause => Ok(cause),
         }
@@ -323,28 +344,5 @@ impl<T> Core<T> {
             limit: self.settings.max_chain,
             payload,
         }
-    }
-
-    /// Drops what nobody listens to. Its destructor may emit, which then has a cause: else one that
-    /// emits its own kind would never come to the limit of chains.
-    pub(super) fn discard_unmatched<V>(&self, topic: &Topic, cause: Option<Cause>, value: V) {
-        if needs_drop::<V>() {
-            Cause::scope_of(topic, cause, || self.discard(value));
-        }
-    }
-
-    /// Drops the user's value where a panicking destructor does no harm.
-    pub(super) fn discard<V>(&self, value: V) {
-        shield(self.on_panic(), PanicPlace::Destructor, None, None, || {
-            drop(value);
-        });
-    }
-}
-
-/// The payload of an event that nobody has seen.
-pub(super) fn payload_of<T>(event: Event<T>) -> T {
-    match event.try_into_payload() {
-        Ok(payload) => payload,
-        Err(_) => unreachable!("an event that was never delivered has one handle"),
     }
 }

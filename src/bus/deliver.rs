@@ -5,13 +5,12 @@
 //! before the event is in any queue, and whatever it does in a tap or a destructor after it is in
 //! all of them: an emit from inside comes wholly before or wholly after, in every queue (P3).
 
-use std::mem::needs_drop;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
 use super::emitted::Emitted;
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::{PanicHook, PanicPlace, drop_event, shield};
 use super::routing::{Member, Route};
 use super::subscriber::Pushed;
 use crate::cause::Cause;
@@ -264,13 +263,11 @@ fn close_account<T>(
     on_panic: Option<&PanicHook>,
 ) -> Emitted {
     emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
-    // Nobody else has it, so its destructor runs here; what that emits has a cause, too.
-    let dies = needs_drop::<T>() && emitted.delivered == 0;
+    // It is the last handle if nobody else has it, or if the consumers were quick, and then the
+    // destructors that run here are the user's; what those emit has a cause, too.
+    let dies = event.as_ref().is_some_and(Event::runs_code_when_dropped);
     if !route.taps.is_empty() || !evicted.is_empty() || dies {
         finish(topic, route, event, evicted, on_panic);
-    } else if let Some(event) = event {
-        // The last handle, if the consumers were quick: the payload's destructor is the user's.
-        shield(on_panic, PanicPlace::Destructor, None, None, || drop(event));
     }
     emitted
 }
@@ -298,14 +295,9 @@ fn finish<T>(
                 });
             }
         }
-        for older in evicted {
-            shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-                drop(older);
-            });
+        for dead in evicted.into_iter().chain(event) {
+            drop_event(on_panic, Some(topic), dead);
         }
-        shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-            drop(event);
-        });
     });
 }
 

@@ -71,12 +71,14 @@ impl<T: Send + Sync + 'static> Bus<T> {
         self.core().emit_event(event)
     }
 
-    /// Emits, and waits up to `timeout` for room in the queues that have none: the explicit other.
+    /// Emits, and waits up to `timeout` for room in the queues that have none: the one emit that waits.
     ///
     /// Those with room have the event at once. Those that are still full when the time is over drop
     /// it, counted, as [`emit`](Bus::emit) would have. Queues that drop their oldest or keep the
-    /// latest act as their policy says where that makes room; under [`Overflow::Latest`] a new topic
-    /// waits for room like others. A subscription that closes meanwhile ends the wait for it.
+    /// latest act as their policy says where that makes room; under
+    /// [`Overflow::Latest`](crate::Overflow::Latest) a new topic waits for room like others. A
+    /// subscription that closes meanwhile ends the wait for it. A thread that is itself the reader of
+    /// a full queue waits in vain, until the time is over.
     ///
     /// # Errors
     ///
@@ -109,8 +111,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
         self.core().emit_with(topic.as_ref(), payload, details)
     }
 
-    /// Emits to every subscription, whatever its patterns; filters still apply. Taps hear it if
-    /// their patterns match.
+    /// Emits to every subscription, whatever its patterns; filters still apply. Taps hear it, and
+    /// replays of the history have it, if their patterns match. A [`wait_for`](Bus::wait_for) is a
+    /// subscription, too.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-/// What an emit did, in numbers of subscriptions.
+/// What an emit did, in numbers of subscriptions; of a batch, the sums over its events.
 ///
 /// `matched = delivered + dropped + filtered`, always. A subscription that ended during the emit
 /// counts as not matched; taps are not counted.
@@ -22,7 +22,8 @@ use std::ops::AddAssign;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Emitted {
-    /// Subscriptions with a pattern that matches the topic.
+    /// Subscriptions with a pattern that matches the topic; all, for a
+    /// [`broadcast`](crate::Bus::broadcast).
     pub matched: usize,
     /// Those that have the event in their queue.
     pub delivered: usize,

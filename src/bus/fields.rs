@@ -11,6 +11,9 @@ use crate::event::Event;
 
 /// A payload of named JSON fields; what [`emit!`](crate::emit) makes.
 ///
+/// It converts from and to `serde_json`'s map, and keeps that map's order: by name, unless the program
+/// turns on `preserve_order` of `serde_json`.
+///
 /// ```
 /// use chanbus::Fields;
 ///
@@ -207,7 +210,8 @@ impl Serialize for Event<Fields> {
 }
 
 /// Emits an event of named fields: on a bus, or, with a topic alone, on the process-wide one
-/// ([`global_or_default::<Fields>()`](crate::global_or_default)).
+/// ([`global_or_default::<Fields>()`](crate::global_or_default)). Without a bus the topic has to be a
+/// literal.
 ///
 /// Values are whatever is `Into<serde_json::Value>`: numbers, booleans, texts, lists, options,
 /// `serde_json::json!(..)`. Fields may also be named by literals: `"content-type" = 1`. The result

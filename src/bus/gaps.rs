@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 /// Gaps by place: how many events had been taken, or will have been, when the gap comes.
 ///
-/// Places to come never number more than the events that wait, and those that were passed are one, so
-/// the log is bounded by the queue's capacity; [`note`](Gaps::note) merges what would come at the same place or out of order.
+/// Places to come never number more than the events that wait, and those that were passed are one,
+/// so the log is bounded by the queue's capacity; [`note`](Gaps::note) merges what would come at the
+/// same place or out of order.
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     log: VecDeque<Gap>,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Weak;
 
 use super::Subscription;
-use super::subscription::Shared;
+use super::core::Core;
+use super::routing::Member;
 use crate::error::SubscribeError;
 use crate::pattern::IntoPatterns;
 use crate::sync::{Arc, AtomicBool};
@@ -54,7 +55,10 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn closer(&self) -> Closer<T> {
-        Closer(Arc::downgrade(&self.shared))
+        Closer {
+            core: Arc::downgrade(&self.shared.core),
+            member: Arc::downgrade(&self.member),
+        }
     }
 
     /// Closes the subscription: it leaves the bus and frees its slot, later emits do not match it,
@@ -72,7 +76,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn close(&self) -> bool {
-        self.shared.close()
+        self.shared.core.close_member(&self.member)
     }
 
     /// Drops this handle, in a word that says why. If it is the last, the subscription leaves the
@@ -141,7 +145,12 @@ impl<T: Send + Sync + 'static> Subscription<T> {
 /// assert!(sub.is_closed());
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-pub struct Closer<T: Send + Sync + 'static>(pub(super) Weak<Shared<T>>);
+pub struct Closer<T: Send + Sync + 'static> {
+    // Never the part whose drop unsubscribes: a closer that looks just then would put that off, and
+    // do it on its own thread, `Debug` included.
+    core: Weak<Core<T>>,
+    member: Weak<Member<T>>,
+}
 
 impl<T: Send + Sync + 'static> Closer<T> {
     /// [`Subscription::close`]; `false` if it was closed before, or is gone.
@@ -155,7 +164,10 @@ impl<T: Send + Sync + 'static> Closer<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn close(&self) -> bool {
-        self.0.upgrade().is_some_and(|shared| shared.close())
+        match (self.core.upgrade(), self.member.upgrade()) {
+            (Some(core), Some(member)) => core.close_member(&member),
+            _ => false,
+        }
     }
 
     /// Whether the subscription was closed, or is gone.
@@ -169,15 +181,18 @@ impl<T: Send + Sync + 'static> Closer<T> {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.0
+        self.member
             .upgrade()
-            .is_none_or(|shared| shared.member.mailbox.is_closed())
+            .is_none_or(|member| member.mailbox.is_closed())
     }
 }
 
 impl<T: Send + Sync + 'static> Clone for Closer<T> {
     fn clone(&self) -> Self {
-        Closer(Weak::clone(&self.0))
+        Closer {
+            core: Weak::clone(&self.core),
+            member: Weak::clone(&self.member),
+        }
     }
 }
 

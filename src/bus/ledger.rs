@@ -1,12 +1,12 @@
 //! Who has left a bus, and what they had counted: what only writers and `stats` touch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Weak;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::routing::{Member, Seat};
 use super::subscriber::Losses;
 use crate::pattern::Pattern;
+use crate::sync::Ordering::Relaxed;
 use crate::sync::{Arc, AtomicU64, Padded};
 
 /// One publisher's count of its emits; written by it alone.
@@ -24,6 +24,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn add_losses(&mut self, losses: &Losses) {
+        // Relaxed: statistics. They are exact once publishers are joined, which orders them.
         self.dropped += losses.dropped.load(Relaxed);
         self.filtered += losses.filtered.load(Relaxed);
         self.conflated += losses.conflated.load(Relaxed);
@@ -47,8 +48,9 @@ pub(super) struct Ledger<T> {
     leaving: HashMap<u64, Leaving<T>>,
     /// Of those that are gone: a late publisher may still count a loss there. Folded into `base`
     /// once nobody else holds them.
-    losses: Vec<Arc<Losses>>,
-    publishers: Vec<EmitCount>,
+    losses: VecDeque<Arc<Losses>>,
+    /// By address, so that a publisher that is dropped is found at once among many.
+    publishers: HashMap<usize, EmitCount>,
     /// What dropped publishers emitted.
     emitted: u64,
     /// All that had been emitted at the last reset.
@@ -61,8 +63,8 @@ impl<T> Ledger<T> {
             epoch: 0,
             base: Counts::default(),
             leaving: HashMap::new(),
-            losses: Vec::new(),
-            publishers: Vec::new(),
+            losses: VecDeque::new(),
+            publishers: HashMap::new(),
             emitted: 0,
             emitted_before: 0,
         }
@@ -75,7 +77,8 @@ impl<T> Ledger<T> {
     /// A subscription is no longer listed, though its user may still read from it.
     pub(super) fn leave(&mut self, seat: &Seat<Member<T>>) {
         let member = &seat.listener;
-        if member.epoch == self.epoch {
+        // Relaxed: written under the same lock.
+        if member.epoch.load(Relaxed) == self.epoch {
             let leaving = Leaving {
                 member: Arc::downgrade(member),
                 patterns: Arc::clone(&seat.patterns),
@@ -87,28 +90,32 @@ impl<T> Ledger<T> {
     /// A subscription is gone: its last handle was dropped and its queue emptied.
     pub(super) fn settle(&mut self, member: &Member<T>) {
         if self.leaving.remove(&member.id).is_some() {
-            // Not what waits: a late publisher has yet to take that back, and will count it as dropped.
+            // What a late publisher pushed meanwhile is not counted: it takes one back, as dropped.
             self.base.received += member.mailbox.taken();
-            self.losses.push(Arc::clone(member.mailbox.losses()));
+            self.losses.push_back(Arc::clone(member.mailbox.losses()));
         }
-        self.fold();
+        // More than come in, so that they do not pile up; and not all of them, as an idle publisher
+        // can hold on to very many, each of which would cost every departure a look.
+        self.fold(2);
     }
 
-    fn fold(&mut self) {
-        let base = &mut self.base;
-        self.losses.retain_mut(|losses| {
+    /// Takes up to `count` of the kept losses into the base, if nobody else holds them.
+    fn fold(&mut self, count: usize) {
+        for _ in 0..count.min(self.losses.len()) {
+            let Some(mut losses) = self.losses.pop_front() else {
+                return;
+            };
             // `get_mut` proves that no publisher can count there any more, and orders what it did.
-            let last = Arc::get_mut(losses);
-            if let Some(losses) = &last {
-                base.add_losses(losses);
+            match Arc::get_mut(&mut losses) {
+                Some(losses) => self.base.add_losses(losses),
+                None => self.losses.push_back(losses),
             }
-            last.is_none()
-        });
+        }
     }
 
     /// What the subscriptions counted that are gone for good.
     pub(super) fn departed(&mut self) -> Counts {
-        self.fold();
+        self.fold(usize::MAX);
         let mut counts = self.base;
         for losses in &self.losses {
             counts.add_losses(losses);
@@ -128,13 +135,15 @@ impl<T> Ledger<T> {
 
     pub(super) fn add_publisher(&mut self) -> EmitCount {
         let count = EmitCount::default();
-        self.publishers.push(Arc::clone(&count));
+        let address = Arc::as_ptr(&count) as usize;
+        self.publishers.insert(address, Arc::clone(&count));
         count
     }
 
     pub(super) fn remove_publisher(&mut self, count: &EmitCount) {
-        if let Some(at) = self.publishers.iter().position(|it| Arc::ptr_eq(it, count)) {
-            self.publishers.swap_remove(at);
+        let address = Arc::as_ptr(count) as usize;
+        if let Some(count) = self.publishers.remove(&address) {
+            // Relaxed: its only writer is the one who calls this.
             self.emitted += count.load(Relaxed);
         }
     }
@@ -149,9 +158,10 @@ impl<T> Ledger<T> {
     }
 
     fn emitted_ever(&self, unbound: u64) -> u64 {
+        // Relaxed: a statistic, exact once publishers are joined.
         let bound: u64 = self
             .publishers
-            .iter()
+            .values()
             .map(|count| count.load(Relaxed))
             .sum();
         self.emitted + bound + unbound
@@ -181,6 +191,7 @@ impl Striped {
         use crate::sync::AtomicUsize;
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
+            // Relaxed: any number will do.
             static STRIPE: usize = NEXT.fetch_add(1, Relaxed) % STRIPES;
         }
         // Relaxed: a statistic. A thread that is being torn down uses the first stripe.
@@ -189,6 +200,57 @@ impl Striped {
     }
 
     pub(super) fn sum(&self) -> u64 {
+        // Relaxed: a statistic, exact once publishers are joined.
         self.0.iter().map(|stripe| stripe.load(Relaxed)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, OnceLock, Weak};
+
+    use super::Member;
+    use crate::event::Event;
+    use crate::sync::Arc;
+    use crate::{Bus, Overflow};
+
+    /// Pushes when it is dropped, as a publisher would that had looked at `closed` before it was set.
+    struct Late(
+        Arc<OnceLock<Weak<Member<u32>>>>,
+        Arc<Mutex<Option<Arc<Member<u32>>>>>,
+    );
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let member = self.0.get().unwrap().upgrade().unwrap();
+            member.mailbox.push_late(Event::new("a", 2).unwrap());
+            *self.1.lock().unwrap() = Some(member);
+        }
+    }
+
+    #[test]
+    fn p5_an_event_pushed_while_its_subscription_goes_is_counted_once() {
+        for policy in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Latest] {
+            let bus: Bus<u32> = Bus::new();
+            let (to, held) = (Arc::new(OnceLock::new()), Arc::default());
+            let late = Late(Arc::clone(&to), Arc::clone(&held));
+            // The filter goes after the queue was emptied, and before the ledger counts.
+            let filter = move |_: &Event<u32>| {
+                let _ = &late;
+                true
+            };
+            let sub = bus.subscription("a").overflow(policy).filter(filter);
+            let sub = sub.subscribe().unwrap();
+            to.set(Arc::downgrade(&sub.member)).unwrap();
+            bus.emit("a", 1).unwrap();
+            drop(sub);
+            // The publisher goes on: it sees that the consumers have left.
+            let member = held.lock().unwrap().take().unwrap();
+            assert!(member.mailbox.has_ended());
+            assert_eq!(*member.mailbox.settle().unwrap().payload(), 2);
+            drop(member);
+            let stats = bus.stats();
+            assert_eq!((stats.received, stats.dropped), (1, 1), "{policy:?}");
+        }
     }
 }

@@ -6,30 +6,34 @@ use super::core::Core;
 use super::routing::{Member, Table, Tap};
 use crate::error::SubscribeError;
 use crate::pattern::Pattern;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 
 impl<T> Core<T> {
     /// Lists a member, in the same moment as `publish` runs around the storing.
+    ///
+    /// It is made outside of the writer's lock, as a queue may be large, and dropped outside if there
+    /// is no room, as what its filter captured is the user's.
     pub(super) fn add_member(
         &self,
         patterns: &Arc<[Pattern]>,
-        member: impl FnOnce(u64) -> Member<T>,
+        member: impl FnOnce() -> Member<T>,
         publish: impl FnOnce(&mut dyn FnMut()),
     ) -> Result<Arc<Member<T>>, SubscribeError> {
         let limit = self.settings.max_subscribers;
-        // Held out here: when the bus has no room, what the filter captured must not be dropped
-        // under the writer's lock.
-        let mut member = Some(member);
+        // So that one that is refused builds no queue; what counts is decided below.
+        self.registry.frozen(|table, _| check_room(table, limit))?;
+        let member = Arc::new(member());
         self.registry.update_with(
             |table, ledger| {
                 check_room(table, limit)?;
-                let member = member.take().ok_or(SubscribeError::Closed)?;
-                let member = Arc::new(member(ledger.epoch()));
+                // Relaxed: read under the same lock.
+                member.epoch.store(ledger.epoch(), Ordering::Relaxed);
                 table.add_member(&member, Arc::clone(patterns));
-                Ok(member)
+                Ok::<_, SubscribeError>(())
             },
             publish,
-        )
+        )?;
+        Ok(member)
     }
 
     /// Takes a member off the list, which frees its slot; `false` if it was not listed.
@@ -40,6 +44,14 @@ impl<T> Core<T> {
             Ok::<_, ()>(seat)
         });
         removed.is_ok()
+    }
+
+    /// Closes one subscription. Returns `false` if it was closed before.
+    pub(super) fn close_member(&self, member: &Arc<Member<T>>) -> bool {
+        // First off the list, so that later emits do not match, then closed, so that those that are
+        // on their way do not count as matched.
+        self.remove_member(member);
+        member.mailbox.close()
     }
 
     pub(super) fn set_patterns(
@@ -101,7 +113,7 @@ impl<T> Core<T> {
         }
         if let Some(history) = &self.history {
             for event in history.take() {
-                self.discard(event);
+                self.discard_event(event);
             }
         }
         true
@@ -123,7 +135,7 @@ impl<T> Core<T> {
         }
         if let Some(history) = &self.history {
             for event in history.take() {
-                self.discard(event);
+                self.discard_event(event);
             }
         }
     }

@@ -6,6 +6,7 @@ mod conflate;
 mod core;
 mod counters;
 mod deliver;
+mod discard;
 mod emit;
 mod emitted;
 #[cfg(feature = "json")]
@@ -88,7 +89,7 @@ use crate::sync::Arc;
 /// |---|---|
 /// | read the snapshot of subscriptions | a lock-free load; a [`Publisher`] compares one number instead |
 /// | look the topic's route up | one hash look-up; a topic not seen since the last change is checked, matched and, if there is room, remembered |
-/// | make the event | at most one allocation (none where a [`Publisher`] has a block at hand) and a clock read, if anybody listens; one more for a source, metadata, extensions or a cause |
+/// | make the event | at most one allocation (none where a [`Publisher`] has a block at hand) and a clock read, if anybody listens; a source, metadata, extensions and a cause share one more, and bring their own texts and objects |
 /// | ask filters | on this thread, panics caught |
 /// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
 /// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list) |
@@ -100,16 +101,17 @@ use crate::sync::Arc;
 ///
 /// The queues are crossbeam's bounded ones. A push claims a slot by one compare-and-swap and then
 /// stamps it; a peer that meets a slot which is claimed and not yet stamped (its owner was
-/// interrupted between two instructions) spins and then yields until it is. That is the one moment
-/// in which an emit depends on another thread's progress.
+/// interrupted between two instructions) spins and then yields until it is. That, and the two short
+/// locks named above, are the moments in which an emit depends on another thread's progress.
 ///
 /// # Emits from inside
 ///
 /// Filters, taps, panic hooks and destructors may call anything on the bus. An event that a filter
 /// emits is in every queue before the event that was being filtered; one that a tap or a destructor
 /// emits is in every queue after it. (A [`history`](BusBuilder::history) has them in the order in which
-/// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a [`Cause`](crate::Cause), and a
-/// circle of them ends with [`EmitError::ChainTooDeep`].
+/// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a
+/// [`Cause`](crate::Cause), and a circle of them ends with
+/// [`EmitError::ChainTooDeep`](crate::EmitError::ChainTooDeep).
 pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
 
 /// What keeps a bus open.

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::event::{Event, Extras};
+use crate::sync::Arc;
 use crate::topic::Topic;
 
 /// Which code of the user's panicked.
@@ -182,6 +184,35 @@ pub(super) fn shield<R>(
             report(hook, place, topic, subscription, payload);
             None
         }
+    }
+}
+
+/// Drops a handle of an event. If it is the last, payload and extensions go one by one, each behind
+/// a shield of its own: two destructors that panic at once would end the process.
+#[inline]
+pub(super) fn drop_event<T>(hook: Option<&PanicHook>, topic: Option<&Topic>, event: Event<T>) {
+    if event.has_extensions() {
+        drop_parts(hook, topic, event);
+    } else {
+        shield(hook, PanicPlace::Destructor, topic, None, || drop(event));
+    }
+}
+
+#[cold]
+fn drop_parts<T>(hook: Option<&PanicHook>, topic: Option<&Topic>, event: Event<T>) {
+    if let Some((payload, extras)) = event.into_parts() {
+        shield(hook, PanicPlace::Destructor, topic, None, || drop(payload));
+        drop_extras(hook, topic, extras.and_then(Arc::into_inner));
+    }
+}
+
+/// Drops what went with a payload, each object behind a shield of its own.
+pub(super) fn drop_extras(hook: Option<&PanicHook>, topic: Option<&Topic>, extras: Option<Extras>) {
+    let extensions = extras.map(|extras| extras.extensions);
+    for extension in extensions.into_iter().flatten() {
+        shield(hook, PanicPlace::Destructor, topic, None, || {
+            drop(extension)
+        });
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::core::{Core, Details, Resolved, payload_of};
+use super::core::{Core, Details, Resolved};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
@@ -14,6 +13,7 @@ use crate::draft::EventDraft;
 use crate::error::{EmitError, TopicError};
 use crate::event::{Event, EventPool, Extras};
 use crate::sync::Arc;
+use crate::sync::Ordering::Relaxed;
 use crate::topic::Topic;
 
 /// Emits on one topic: the fast way.
@@ -173,7 +173,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             let emitted = self
                 .core
                 .send_event(event, patience)
-                .map_err(|error| error.map(payload_of))?;
+                .map_err(|error| error.map(|event| self.core.payload_of(event)))?;
             self.counted(1);
             return Ok(emitted);
         }
@@ -228,7 +228,12 @@ impl<T: Send + Sync + 'static> Publisher<T> {
                 .collect();
             // It counts them itself.
             return self.core.emit_all(events).map_err(|error| {
-                error.map(|events: Vec<Event<T>>| events.into_iter().map(payload_of).collect())
+                error.map(|events: Vec<Event<T>>| {
+                    events
+                        .into_iter()
+                        .map(|event| self.core.payload_of(event))
+                        .collect()
+                })
             });
         }
         let Some(kept) = self.current() else {

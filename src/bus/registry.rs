@@ -34,8 +34,8 @@
 //! lock at once. So a stream of topics that never return cannot keep out for good those that do.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceBox, Padded, Snapshot};
 
 /// What a registry holds, and how a topic's route is found in it.

@@ -8,7 +8,7 @@ use super::subscriber::Mailbox;
 use crate::error::TopicError;
 use crate::event::Event;
 use crate::pattern::{IdMap, Index, Pattern};
-use crate::sync::{Arc, Hook};
+use crate::sync::{Arc, AtomicU64, Hook};
 use crate::topic::Topic;
 
 /// A subscription's filter.
@@ -31,7 +31,7 @@ pub(super) struct Member<T> {
     pub(super) filter: Option<Hook<Filter<T>>>,
     pub(super) mailbox: Mailbox<Event<T>>,
     /// Which life of the bus it belongs to: a reset begins a new one, in which it does not count.
-    pub(super) epoch: u64,
+    pub(super) epoch: AtomicU64,
 }
 
 /// One tap.

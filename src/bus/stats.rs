@@ -59,7 +59,8 @@ pub struct BusStats {
     /// How many events the history holds.
     pub history: usize,
     /// The subscriptions that are held, oldest first: the open ones, and those that were closed and not
-    /// dropped yet.
+    /// dropped yet. A thread that owns its subscription drops it when its loop ends: to see its row after
+    /// that, keep a handle of it, made by [`share`](crate::Subscription::share).
     pub subscriptions: Vec<SubscriptionStats>,
 }
 

@@ -14,7 +14,7 @@ use crate::cause::Cause;
 use crate::error::{PatternsError, SubscribeError};
 use crate::event::Event;
 use crate::pattern::Pattern;
-use crate::sync::{Arc, Hook};
+use crate::sync::{Arc, AtomicU64, Hook};
 
 /// A subscription in the making; made by [`Bus::subscription`].
 ///
@@ -165,12 +165,12 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         check_capacity(self.capacity)?;
         let core = self.bus.core();
         let id = core.next_id();
-        let member = |epoch| Member {
+        let member = || Member {
             id,
             name: self.name,
             filter: self.filter.map(Hook::new),
             mailbox: Mailbox::new(self.capacity, self.overflow),
-            epoch,
+            epoch: AtomicU64::new(0),
         };
         let mut past = Vec::new();
         let member = match &core.history {
@@ -197,7 +197,7 @@ fn replay<T: Send + Sync + 'static>(
     let mut front = VecDeque::new();
     for event in past.into_iter().rev() {
         if front.len() == count {
-            core.discard(event);
+            core.discard_event(event);
             continue;
         }
         let matches = patterns
@@ -209,7 +209,7 @@ fn replay<T: Send + Sync + 'static>(
         if wanted {
             front.push_front(event);
         } else {
-            core.discard(event);
+            core.discard_event(event);
         }
     }
     if !front.is_empty() {

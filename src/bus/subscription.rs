@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::emit::deadline_after;
 use super::iter;
-use super::panics::{PanicPlace, shield};
 use super::routing::Member;
 use super::subscriber::Popped;
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
@@ -63,23 +62,12 @@ pub(super) struct Shared<T: Send + Sync + 'static> {
     pub(super) member: Arc<Member<T>>,
 }
 
-impl<T: Send + Sync + 'static> Shared<T> {
-    pub(super) fn close(&self) -> bool {
-        // First off the list, so that later emits do not match, then closed, so that those that are
-        // on their way do not count as matched.
-        self.core.remove_member(&self.member);
-        self.member.mailbox.close()
-    }
-}
-
 impl<T: Send + Sync + 'static> Drop for Shared<T> {
     fn drop(&mut self) {
         let (core, member) = (&self.core, &self.member);
         core.remove_member(member);
         member.mailbox.abandon(&mut |event: Event<T>| {
-            shield(core.on_panic(), PanicPlace::Destructor, None, None, || {
-                drop(event);
-            });
+            core.discard_event(event);
         });
         if let Some(filter) = &member.filter {
             core.discard(filter.clear());
@@ -280,12 +268,16 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         iter::Heartbeats::new(self, idle)
     }
 
-    /// Adds "an event waits, or the end has come" to a crossbeam [`Select`], and returns its index.
+    /// Adds "an event waits, or the end has come" to a `Select` of crossbeam-channel 0.5, and returns its
+    /// index.
     ///
     /// Then [`Select::ready`], [`Select::try_ready`] or one of its kind says when; take the event by
     /// [`try_recv`](Subscription::try_recv), which may find that another handle was faster. It is
-    /// ready at once while replayed events wait and after the end. (`Select::select` is not for it:
-    /// the channel that it would complete on stays inside.)
+    /// ready at once if replayed events wait, and after the end. What is ready then stays ready in
+    /// that `Select`: to sleep with one that you keep, take what was replayed first, and
+    /// [remove](crossbeam_channel::Select::remove) a subscription that has ended. (`Select::select`
+    /// is not for it: it would have to be completed on a channel that stays inside, and panics if it
+    /// is not.)
     ///
     /// ```
     /// use crossbeam_channel::{Select, unbounded};

@@ -16,8 +16,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// There is no queue: the emit takes as long as `tap` does, so it should be short and never
     /// block. It is called after the event is in every queue, once for each event however many
     /// patterns match, and is not counted in [`Emitted`](crate::Emitted); it takes no slot of the
-    /// bus's limit. Several taps are called in the order in which they were made. A panic in it is caught and reported. What it emits carries the event as its
-    /// [`Cause`](crate::Cause), so a tap that answers itself ends with an error.
+    /// bus's limit. Several taps are called in the order in which they were made. A panic in it is
+    /// caught and reported. What it emits carries the event as its [`Cause`](crate::Cause), so a tap
+    /// that answers itself ends with an error.
     ///
     /// The bus drops the callback, and what it captured, when the guard is dropped or the bus closes
     /// (or when the emit that is inside it leaves). A callback that captures the very bus by a

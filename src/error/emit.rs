@@ -132,7 +132,10 @@ impl<T> fmt::Display for EmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EmitError::BadTopic { error, .. } => error.fmt(f),
-            EmitError::Closed(_) => f.write_str("the bus is closed"),
+            EmitError::Closed(_) => f.write_str(
+                "the bus is closed, and stays so: keep a `Bus` handle while there is something to \
+                 emit, or emit on a new one",
+            ),
             EmitError::ChainTooDeep { cause, limit, .. } => write!(
                 f,
                 "events led to one another more than {limit} deep ({cause}): break the circle, \
@@ -160,7 +163,8 @@ impl<T> fmt::Debug for EmitError<T> {
 impl<T> Error for EmitError<T> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            EmitError::BadTopic { error, .. } => Some(error),
+            // The text is already the inner error's, so its source is too.
+            EmitError::BadTopic { error, .. } => error.source(),
             _ => None,
         }
     }
@@ -187,6 +191,30 @@ pub enum BatchError<T, E> {
     Event(EmitError<T>),
     /// The bus refused the whole: it was closed.
     Emit(EmitError<Vec<crate::Event<T>>>),
+}
+
+impl<T, E> BatchError<T, E> {
+    /// Whether the closure said no.
+    ///
+    /// ```
+    /// # use chanbus::BatchError;
+    /// assert!(BatchError::<u32, _>::Refused("no").is_refused());
+    /// ```
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, BatchError::Refused(_))
+    }
+
+    /// Whether the bus was closed.
+    ///
+    /// ```
+    /// # use chanbus::{BatchError, EmitError};
+    /// assert!(BatchError::<u32, ()>::Emit(EmitError::Closed(Vec::new())).is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, BatchError::Emit(error) if error.is_closed())
+    }
 }
 
 impl<T, E> From<EmitError<T>> for BatchError<T, E> {
@@ -221,10 +249,11 @@ impl<T, E: fmt::Debug> fmt::Debug for BatchError<T, E> {
 
 impl<T: 'static, E: Error + 'static> Error for BatchError<T, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // The text tells the inner error's, so the source is that one's, too.
         match self {
-            BatchError::Refused(error) => Some(error),
-            BatchError::Event(error) => Some(error),
-            BatchError::Emit(error) => Some(error),
+            BatchError::Refused(error) => error.source(),
+            BatchError::Event(error) => error.source(),
+            BatchError::Emit(error) => error.source(),
         }
     }
 }

@@ -21,7 +21,9 @@ pub struct RecvError;
 
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the subscription is closed and empty")
+        f.write_str(
+            "the subscription is closed and empty, and stays so: subscribe anew for more events",
+        )
     }
 }
 
@@ -72,7 +74,9 @@ impl TryRecvError {
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TryRecvError::Empty => f.write_str("no event waits"),
+            TryRecvError::Empty => {
+                f.write_str("no event waits: ask again later, or wait for one with `recv`")
+            }
             TryRecvError::Closed => RecvError.fmt(f),
         }
     }
@@ -125,7 +129,9 @@ impl RecvTimeoutError {
 impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RecvTimeoutError::Timeout => f.write_str("no event came in time"),
+            RecvTimeoutError::Timeout => f.write_str(
+                "no event came in time: wait longer, or see by `Bus::stats` what was emitted",
+            ),
             RecvTimeoutError::Closed => RecvError.fmt(f),
         }
     }
@@ -183,7 +189,9 @@ impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WaitError::Timeout => RecvTimeoutError::Timeout.fmt(f),
-            WaitError::Closed => f.write_str("the bus was closed while waiting"),
+            WaitError::Closed => f.write_str(
+                "the bus was closed while waiting: keep a `Bus` handle until the event has come",
+            ),
             WaitError::Subscribe(error) => error.fmt(f),
         }
     }
@@ -192,7 +200,8 @@ impl fmt::Display for WaitError {
 impl Error for WaitError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            WaitError::Subscribe(error) => Some(error),
+            // The text is already the inner error's, so its source is too.
+            WaitError::Subscribe(error) => error.source(),
             _ => None,
         }
     }

@@ -67,6 +67,31 @@ impl SubscribeError {
         matches!(self, SubscribeError::Closed)
     }
 
+    /// Whether the subscription itself was closed.
+    ///
+    /// ```
+    /// # use chanbus::SubscribeError;
+    /// assert!(SubscribeError::Ended.is_ended());
+    /// ```
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self, SubscribeError::Ended)
+    }
+
+    /// Whether the capacity was at fault: zero, or more than a queue can have.
+    ///
+    /// ```
+    /// # use chanbus::SubscribeError;
+    /// assert!(SubscribeError::ZeroCapacity.is_bad_capacity());
+    /// ```
+    #[must_use]
+    pub fn is_bad_capacity(&self) -> bool {
+        matches!(
+            self,
+            SubscribeError::ZeroCapacity | SubscribeError::CapacityTooLarge { .. }
+        )
+    }
+
     /// Whether the patterns were at fault: one is none, or there are none.
     ///
     /// ```
@@ -96,8 +121,12 @@ impl fmt::Display for SubscribeError {
             &SubscribeError::CapacityTooLarge { capacity } => {
                 BuildError::CapacityTooLarge { capacity }.fmt(f)
             }
-            SubscribeError::Closed => f.write_str("the bus is closed"),
-            SubscribeError::Ended => f.write_str("the subscription is closed"),
+            SubscribeError::Closed => {
+                f.write_str("the bus is closed, and stays so: subscribe to a new one")
+            }
+            SubscribeError::Ended => f.write_str(
+                "the subscription is closed, and stays so: subscribe anew to ask for other patterns",
+            ),
         }
     }
 }
@@ -105,7 +134,8 @@ impl fmt::Display for SubscribeError {
 impl Error for SubscribeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SubscribeError::BadPattern(error) => Some(error),
+            // The text is already the inner error's, so its source is too.
+            SubscribeError::BadPattern(error) => error.source(),
             _ => None,
         }
     }
@@ -157,6 +187,30 @@ pub enum BuildError {
     },
 }
 
+impl BuildError {
+    /// Whether queues of no slots were asked for.
+    ///
+    /// ```
+    /// # use chanbus::BuildError;
+    /// assert!(BuildError::ZeroCapacity.is_zero_capacity());
+    /// ```
+    #[must_use]
+    pub fn is_zero_capacity(self) -> bool {
+        self == BuildError::ZeroCapacity
+    }
+
+    /// Whether larger queues were asked for than there can be.
+    ///
+    /// ```
+    /// # use chanbus::BuildError;
+    /// assert!(!BuildError::ZeroCapacity.is_capacity_too_large());
+    /// ```
+    #[must_use]
+    pub fn is_capacity_too_large(self) -> bool {
+        matches!(self, BuildError::CapacityTooLarge { .. })
+    }
+}
+
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -165,7 +219,8 @@ impl fmt::Display for BuildError {
             }
             BuildError::CapacityTooLarge { capacity } => write!(
                 f,
-                "a capacity of {capacity} is above the most that a queue can have, {}",
+                "a capacity of {capacity} is above the most that a queue can have: \
+                 give `capacity` at most {}",
                 crate::MAX_CAPACITY
             ),
         }

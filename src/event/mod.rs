@@ -29,7 +29,8 @@ use crate::value::Value;
 /// | extensions | [`extension`](Event::extension) | [`EventDraft::extension`](crate::EventDraft::extension) |
 /// | cause | [`cause`](Event::cause) | the thread's current [`Cause`] |
 ///
-/// The last four share one allocation, made only for events that have one of them.
+/// The last four share one allocation, made only for events that have one of them; names, texts and
+/// objects have allocations of their own. Texts that are given as `Arc<str>` are not copied.
 ///
 /// ```
 /// use chanbus::Event;
@@ -371,6 +372,22 @@ impl<T> Event<T> {
     /// Whether it has neither source nor metadata, extensions or cause.
     pub(crate) fn is_bare(&self) -> bool {
         self.0.body().extras.is_none()
+    }
+
+    /// Whether its last handle runs a destructor of the user's: of the payload or of an extension.
+    pub(crate) fn runs_code_when_dropped(&self) -> bool {
+        std::mem::needs_drop::<T>() || self.has_extensions()
+    }
+
+    /// Whether it has objects with destructors of their own, beside the payload.
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.extras()
+            .is_some_and(|extras| !extras.extensions.is_empty())
+    }
+
+    /// What this handle held, if it was the last.
+    pub(crate) fn into_parts(self) -> Option<(T, Option<Arc<Extras>>)> {
+        self.0.into_inner().map(|body| (body.payload, body.extras))
     }
 
     fn extras(&self) -> Option<&Extras> {

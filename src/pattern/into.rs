@@ -29,6 +29,10 @@ use crate::topic::Topic;
 /// assert!(!Pattern::new("a*")?.into_patterns(Syntax::Flat)?[0].matches("a.b"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a pattern nor a list of patterns",
+    note = "give text, a `Pattern` or a `Topic`, or an array, slice or `Vec` of one of them"
+)]
 pub trait IntoPatterns: sealed::Sealed {
     /// Reads the patterns.
     ///

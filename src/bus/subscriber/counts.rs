@@ -1,15 +1,15 @@
 //! What a mailbox counts, and what is missing where.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-
 use super::super::conflate::Keyed;
 use super::super::overflow::Overflow;
 use super::{Losses, Mailbox};
 use crate::sync::Arc;
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
 impl<E: Keyed> Mailbox<E> {
     /// Messages that wait, replayed ones included, tokens not.
     pub(crate) fn len(&self) -> usize {
+        // Relaxed, here and in `queued`: a figure of this moment, out of date as soon as it is read.
         self.front_len.load(Relaxed) + self.queued()
     }
 
@@ -31,6 +31,7 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
+        // Acquire: whoever sees the close also sees what was done before it.
         self.closed.load(Acquire)
     }
 
@@ -42,10 +43,11 @@ impl<E: Keyed> Mailbox<E> {
     ///
     /// Exact while no consumer is between taking a message and counting it.
     pub(crate) fn received(&self) -> u64 {
+        // Acquire: who takes part in the count by a take is seen to have taken.
         self.taken.load(Acquire) + self.queued() as u64
     }
 
-    /// Messages that consumers took; all that were received, once it was abandoned.
+    /// Messages that consumers took. After [`abandon`](Mailbox::abandon) they are all that it received.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Acquire)
     }
@@ -60,11 +62,13 @@ impl<E: Keyed> Mailbox<E> {
     /// How many are missing right before the next take.
     pub(crate) fn due_gap(&self) -> u64 {
         // The common case without a lock. A drop that is not seen yet is seen at the next take.
+        // Acquire: pairs with `lose` and `report`.
         if self.losses.dropped.load(Acquire) == self.reported.load(Acquire) {
             return 0;
         }
         let mut gaps = self.gaps.lock();
-        // What the log does not place (its lock was taken) is due now.
+        // What the log does not place (its lock was taken) is due now. Relaxed: `taken` only places a
+        // gap, and `reported` is written under this lock. Acquire: pairs with `lose`.
         gaps.due(self.taken.load(Relaxed));
         let later = gaps.pending();
         let known = self.losses.dropped.load(Acquire) - self.reported.load(Relaxed);
@@ -73,6 +77,8 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Moves `reported` on by at most `limit`; the caller holds the lock of `gaps`.
     fn report(&self, limit: u64) -> u64 {
+        // Relaxed: written under the lock that the caller holds. Acquire: pairs with `lose`. Release:
+        // pairs with the look without a lock in `due_gap`.
         let reported = self.reported.load(Relaxed);
         let count = (self.losses.dropped.load(Acquire) - reported).min(limit);
         self.reported.store(reported + count, Release);

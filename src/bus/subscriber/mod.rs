@@ -57,12 +57,12 @@ mod counts;
 mod take;
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Instant;
 
 use super::conflate::{Keyed, Offer, Pending};
 use super::gaps::Gaps;
 use super::overflow::Overflow;
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Padded, Queue};
 use crate::sync::{Signal, fence_full};
 
@@ -189,12 +189,13 @@ impl<E: Keyed> Mailbox<E> {
     fn push_evicting(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
         let mut message = Some(message);
         for _ in 0..EVICTION_ROUNDS {
-            // What was queued before a close is for the consumers (P8).
+            // What was queued before a close is for the consumers (P8). Acquire as in `push`.
             if self.closed.load(Acquire) {
                 break;
             }
             match self.queue.try_pop() {
                 Some(Some(oldest)) => {
+                    // Relaxed: says where the gap is, not how large; see `lose`.
                     self.lose(self.taken.load(Relaxed));
                     evicted(oldest);
                 }
@@ -213,6 +214,7 @@ impl<E: Keyed> Mailbox<E> {
             }
         }
         match message {
+            // Acquire as in `push`.
             Some(message) if self.closed.load(Acquire) => Pushed::Closed(message),
             Some(message) => Pushed::Full(message),
             None => Pushed::Accepted,
@@ -230,6 +232,7 @@ impl<E: Keyed> Mailbox<E> {
         let offer = {
             let mut pending = pending.lock();
             let offer = pending.offer(message);
+            // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
             self.pending_len.store(pending.len(), Relaxed);
             offer
         };
@@ -241,6 +244,7 @@ impl<E: Keyed> Mailbox<E> {
                 Pushed::Accepted
             }
             Offer::Replaced(older) => {
+                // Relaxed: a statistic.
                 self.losses.conflated.fetch_add(1, Relaxed);
                 evicted(older);
                 Pushed::Accepted
@@ -249,9 +253,23 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
+    /// A push by a publisher that looked at `closed` before it was set.
+    #[cfg(test)]
+    pub(crate) fn push_late(&self, message: E) {
+        let pushed = match &self.pending {
+            Some(pending) => self.push_latest(pending, message, &mut drop),
+            None => match self.queue.try_push(Some(message)) {
+                Ok(()) => Pushed::Accepted,
+                Err(_) => unreachable!("a test pushes where there is room"),
+            },
+        };
+        assert!(matches!(pushed, Pushed::Accepted));
+    }
+
     /// Counts a message that found no room as dropped.
     pub(crate) fn refuse(&self) {
-        // It is missing after all that waits now. Exact while no consumer takes meanwhile.
+        // It is missing after all that waits now. Exact while no consumer takes meanwhile. Relaxed:
+        // says where the gap is, not how large.
         self.lose(self.taken.load(Relaxed) + self.queued() as u64);
     }
 
@@ -277,6 +295,7 @@ impl<E: Keyed> Mailbox<E> {
             }
         };
         if back.is_some() {
+            // Relaxed: says where the gap is, not how large.
             self.lose(self.taken.load(Relaxed));
         }
         // A token that was taken was for a consumer that may still be asleep; and a message that was
@@ -290,6 +309,7 @@ impl<E: Keyed> Mailbox<E> {
         let signal = self.room.get_or_init(|| Box::new(Signal::new()));
         // Either `close` sees the signal, or this sees `closed`: both fence in between.
         fence_full();
+        // Relaxed: the fence does it.
         self.closed.load(Relaxed) || self.queue.wait_writable(signal, deadline)
     }
 
@@ -300,6 +320,7 @@ impl<E: Keyed> Mailbox<E> {
         // Only tried: a publisher waits for no consumer. A place that was not noted is reported at
         // the next take.
         if let Some(mut gaps) = self.gaps.try_lock() {
+            // Relaxed: says where the gap is, not how large.
             let next = self.taken.load(Relaxed);
             gaps.note(before, next, self.queue.capacity().saturating_add(1));
         }
@@ -341,6 +362,8 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Tries to put an end token into the queue; where it does not fit, nobody sleeps.
     fn push_token(&self) {
+        // Relaxed, here and below: a correction to `len`, a figure for readers. Counted before the
+        // push, so that a token is never taken before it is counted.
         self.tokens.fetch_add(1, Relaxed);
         if self.queue.try_push(None).is_err() {
             self.tokens.fetch_sub(1, Relaxed);
@@ -349,6 +372,7 @@ impl<E: Keyed> Mailbox<E> {
 
     fn forget_token(&self) {
         // Under `Latest` a message token can pass for an end token, so this must not go below zero.
+        // Relaxed as in `push_token`.
         let _ = self
             .tokens
             .fetch_update(Relaxed, Relaxed, |tokens| tokens.checked_sub(1));

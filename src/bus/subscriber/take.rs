@@ -1,16 +1,18 @@
 //! The consumers' side of a mailbox: see the protocol in the parent module.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Instant;
 
 use super::super::conflate::Keyed;
 use super::{Mailbox, Popped};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, Select, fence_full, register_ready};
 
 impl<E: Keyed> Mailbox<E> {
     /// Puts messages before all that is pushed; to be called before there is a consumer.
     pub(crate) fn set_front(&self, messages: VecDeque<E>) {
+        // Release: with the acquire loads of `front_len`. There is no consumer yet who could come
+        // between this and the next line.
         self.front_len.store(messages.len(), Release);
         *self.front.lock() = messages;
     }
@@ -21,6 +23,8 @@ impl<E: Keyed> Mailbox<E> {
             return Popped::Message(message);
         }
         loop {
+            // Acquire: pairs with the store in `end`. One that is not seen yet costs a look at the
+            // queue, which is empty or still holds what is left.
             if self.ended.load(Acquire) {
                 return self.pop_rest(finished);
             }
@@ -73,6 +77,8 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Whether a take would return at once for a reason that the queue itself does not show.
     fn is_ready(&self, finished: &AtomicBool) -> bool {
+        // Acquire: what the flags stand for was done before them. Relaxed: a handle's own flag, and a
+        // take that follows looks again. A close after this look pushes a token, which is seen.
         self.front_len.load(Acquire) > 0 || self.closed.load(Acquire) || finished.load(Relaxed)
     }
 
@@ -85,7 +91,7 @@ impl<E: Keyed> Mailbox<E> {
                 None => {
                     self.forget_token();
                     // Under `Latest` a message token may outlive its message, which a consumer took
-                    // by another's token; it means nothing then.
+                    // by another's token; it means nothing then. Acquire: pairs with the swap in `close`.
                     if self.closed.load(Acquire) {
                         self.end();
                     }
@@ -100,6 +106,7 @@ impl<E: Keyed> Mailbox<E> {
     pub(super) fn account(&self, message: E) -> E {
         // AcqRel: the handshake with `close` on this one place, see "The token does not fit".
         self.taken.fetch_add(1, AcqRel);
+        // Relaxed: the line above has synchronised with a close that came before it.
         if self.closed.load(Relaxed) {
             self.push_token();
         }
@@ -109,7 +116,8 @@ impl<E: Keyed> Mailbox<E> {
     /// After the end: what is left, one by one, then nothing for ever.
     #[cold]
     pub(super) fn pop_rest(&self, finished: &AtomicBool) -> Popped<E> {
-        // A handle that was told of the end stays at its end, whatever a late publisher does.
+        // A handle that was told of the end stays at its end, whatever a late publisher does. Acquire
+        // and, below, Release: threads that use one handle by reference agree on it.
         if finished.load(Acquire) {
             return Popped::Ended;
         }
@@ -130,6 +138,7 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     pub(super) fn end(&self) {
+        // Release: pairs with the acquire loads of takes. For publishers the fence does it.
         self.ended.store(true, Release);
         // Against the fence between a publisher's push and its `settle`: one sees the other.
         fence_full();
@@ -137,6 +146,7 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Whether messages wait that come before the queue.
     pub(crate) fn has_front(&self) -> bool {
+        // Acquire: as in `pop_front`.
         self.front_len.load(Acquire) > 0
     }
 
@@ -148,6 +158,7 @@ impl<E: Keyed> Mailbox<E> {
         }
         let mut front = self.front.lock();
         let message = front.pop_front();
+        // Release: pairs with the load above.
         self.front_len.store(front.len(), Release);
         message
     }
@@ -155,6 +166,7 @@ impl<E: Keyed> Mailbox<E> {
     pub(super) fn pop_pending(&self) -> Option<E> {
         let mut pending = self.pending.as_ref()?.lock();
         let message = pending.pop();
+        // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
         self.pending_len.store(pending.len(), Relaxed);
         message
     }

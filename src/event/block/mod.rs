@@ -141,6 +141,16 @@ impl<K, B> Handle<K, B> {
         }
     }
 
+    /// Gives this handle up; the body itself, if it was the last one.
+    pub(crate) fn into_inner(self) -> Option<B> {
+        let handle = ManuallyDrop::new(self);
+        // SAFETY: this handle is one of those counted, and is given up here.
+        let last = unsafe { Block::give_up(handle.pointer(), 1) };
+        // SAFETY: no handle is left, so the block is ours alone; its body is moved out once, and the
+        // block retired without one.
+        last.then(|| unsafe { Block::take_body(handle.pointer()) })
+    }
+
     /// The body itself, if this is the last handle.
     pub(crate) fn try_unwrap(self) -> Result<B, Self> {
         // Acquire: what the other handles did with the body happened before.
@@ -148,16 +158,8 @@ impl<K, B> Handle<K, B> {
             return Err(self);
         }
         let handle = ManuallyDrop::new(self);
-        // SAFETY: this was the last handle, and it is not dropped, so the block is ours alone; its
-        // body is moved out once, and the block retired without one.
-        unsafe {
-            let body = handle
-                .block()
-                .slot
-                .with_mut(|slot| ManuallyDrop::take(&mut (*slot).body));
-            Block::retire(handle.pointer());
-            Ok(body)
-        }
+        // SAFETY: this was the last handle, and it is not dropped, so the block is ours alone.
+        Ok(unsafe { Block::take_body(handle.pointer()) })
     }
 }
 
@@ -233,19 +235,47 @@ impl<K, B> Block<K, B> {
     /// The block is in use, and the caller owns so many of its counted handles and uses none after.
     #[inline]
     unsafe fn release(this: NonNull<Self>, count: usize) {
+        // SAFETY: passed on; and where no handle is left, the block is the caller's alone.
+        unsafe {
+            if Self::give_up(this, count) {
+                Self::empty(this);
+            }
+        }
+    }
+
+    /// Gives up `count` handles; whether they were the last, so that the block is the caller's alone.
+    ///
+    /// # Safety
+    ///
+    /// As [`release`](Block::release).
+    #[inline]
+    unsafe fn give_up(this: NonNull<Self>, count: usize) -> bool {
         // SAFETY: the caller's handles keep the block alive until the count is taken down.
         let handles = unsafe { &this.as_ref().handles };
         // Acquire: what the other handles did with the body happened before it is dropped.
-        let last = handles.load(Ordering::Acquire) == count
+        handles.load(Ordering::Acquire) == count
             // Release: what was done by these handles happens before. The winner's Acquire is the
             // load in the branch below.
             || handles.fetch_sub(count, Ordering::Release) == count && {
                 handles.load(Ordering::Acquire);
                 true
-            };
-        if last {
-            // SAFETY: no handle is left, so the block is the caller's alone.
-            unsafe { Self::empty(this) }
+            }
+    }
+
+    /// Takes the body out, and retires the block.
+    ///
+    /// # Safety
+    ///
+    /// The block is in use, has no handle any more, and is the caller's alone.
+    unsafe fn take_body(this: NonNull<Self>) -> B {
+        // SAFETY: the slot holds a body, and nobody else can reach it; it is moved out once.
+        unsafe {
+            let body = this
+                .as_ref()
+                .slot
+                .with_mut(|slot| ManuallyDrop::take(&mut (*slot).body));
+            Self::retire(this);
+            body
         }
     }
 

@@ -8,8 +8,7 @@
 //! A change goes down with `Arc::make_mut`: a node that another clone still sees is copied, one
 //! that nobody else sees is written in place. The width of a node is a compromise: every slot of a
 //! copied node has a reference count to raise, and every level is one more cache miss on the way
-//! down. Measured at 100,000 entries, 8 slots change a sixth faster and look up a fifth slower
-//! than 16; 32 slots look up a tenth to a fifth faster and take two fifths longer to change.
+//! down. Wider nodes look up faster and take longer to change; 16 is between the two.
 //!
 //! The caller brings the hash. The index hashes a segment once and probes many maps with it, and
 //! where the key is a number, it is its own hash (key `()`), which spreads consecutive numbers
