@@ -119,7 +119,13 @@ impl Cause {
     #[must_use]
     #[inline]
     pub fn current() -> Option<Cause> {
-        if CAUSED.get() { Self::read() } else { None }
+        if Self::is_set() { Self::read() } else { None }
+    }
+
+    /// Whether this thread has a current cause.
+    #[inline]
+    pub(crate) fn is_set() -> bool {
+        CAUSED.get()
     }
 
     #[cold]

@@ -181,9 +181,10 @@ pub(crate) fn from_nanos(nanos: u64) -> SystemTime {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn coarse_nanos() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+    // A clock before 1970 reads as 1970.
+    let seconds = time.tv_sec.max(0) as u64;
+    // Past 2554 it begins anew.
+    seconds.wrapping_mul(1_000_000_000) + time.tv_nsec as u64
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -4,6 +4,7 @@
 //! primitives from here and from nowhere else, so that a model checker can run the very same source
 //! on a twin of this module. Nothing here knows about events, topics or buses.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::LazyLock;
@@ -17,7 +18,7 @@ pub(crate) use once_cell::race::OnceBox;
 pub(crate) use parking_lot::Mutex;
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
 /// A cell whose every access is a call, so that a model checker can watch them.
@@ -38,6 +39,26 @@ impl<T> UnsafeCell<T> {
     #[inline]
     pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
         write(self.0.get())
+    }
+}
+
+/// A number of this thread's own, above zero and never used again.
+#[inline]
+pub(crate) fn thread_number() -> u64 {
+    thread_local!(static NUMBER: Cell<u64> = const { Cell::new(0) });
+
+    #[cold]
+    fn first() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only distinctness counts.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        NUMBER.set(number);
+        number
+    }
+
+    match NUMBER.get() {
+        0 => first(),
+        number => number,
     }
 }
 
@@ -121,6 +142,14 @@ impl<M> Queue<M> {
     }
 
     /// Pushes without waiting; a full queue hands the message back.
+    ///
+    /// A push or a pop that did something is a sequentially consistent update of the queue's own words,
+    /// and one that found the queue full or empty has passed a full fence since the caller's last
+    /// store. So of two threads, one that pushes or pops and then loads a flag (`SeqCst`), another
+    /// that stores the flag and then finds the queue full or empty, one sees the other. It is what
+    /// crossbeam's own sleepers rest on: a receiver registers and then looks whether the queue is empty,
+    /// a sender pushes and then looks whether a receiver is registered, with no other fence in between.
+    #[inline]
     pub(crate) fn try_push(&self, message: M) -> Result<(), M> {
         self.sender.try_send(message).map_err(|error| match error {
             TrySendError::Full(message) | TrySendError::Disconnected(message) => message,
@@ -128,6 +157,7 @@ impl<M> Queue<M> {
     }
 
     /// Takes the oldest message, if there is one.
+    #[inline]
     pub(crate) fn try_pop(&self) -> Option<M> {
         self.receiver.try_recv().ok()
     }

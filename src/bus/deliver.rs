@@ -1,7 +1,7 @@
 //! The way of one event into the queues of its route.
 //!
-//! In this order: filters, pushes, one fence, a look for consumers that left meanwhile, taps, then
-//! the destructors of what was pushed out. So whatever the user's code does in a filter happens
+//! In this order: filters, pushes (each followed by a look whether the consumers have left
+//! meanwhile), taps, then the destructors of what was pushed out. So whatever the user's code does in a filter happens
 //! before the event is in any queue, and whatever it does in a tap or a destructor after it is in
 //! all of them: an emit from inside comes wholly before or wholly after, in every queue (P3).
 
@@ -14,8 +14,8 @@ use super::panics::{PanicHook, PanicPlace, drop_event, shield};
 use super::routing::{Member, Route};
 use super::subscriber::Pushed;
 use crate::cause::Cause;
-use crate::event::Event;
-use crate::sync::{Ordering, fence_full};
+use crate::event::{Event, EventShares};
+use crate::sync::{Arc, Ordering};
 use crate::topic::Topic;
 
 /// Events that left the queues during an emit, dropped at its end.
@@ -34,41 +34,69 @@ pub(super) fn deliver<T>(
     event: Event<T>,
     on_panic: Option<&PanicHook>,
 ) -> Emitted {
-    let mut emitted = Emitted::default();
-    let mut evicted = Evicted::new();
-    let mut out = Skipped::Nobody;
-    if !route.plain {
-        filter(route, &event, on_panic, &mut emitted, &mut out);
+    // Taps need the event to the end, and so do destructors that may emit, for its cause.
+    if !route.plain || !event.is_bare() {
+        return deliver_fully(topic, route, event, on_panic);
     }
-    // All handles are counted at once, before any is shared. One is kept back where taps still need
-    // the event, or destructors its cause.
-    let hold = !(route.taps.is_empty() && event.is_bare());
-    let receivers = route.members.len() - out.count();
-    let mut event = Some(event);
-    if receivers > 0
-        && let Some(first) = event.take()
-    {
-        let mut handles = first.share(receivers + usize::from(hold));
-        if hold {
-            event = handles.next();
+    let receivers = route.members.len();
+    match deliver_plainly(topic, route, event.share(receivers), on_panic) {
+        None => Emitted::to_all(receivers),
+        Some(emitted) => emitted,
+    }
+}
+
+/// [`deliver`] where there is neither filter, tap nor extra; `None` if everybody has it.
+///
+/// (The sums come back only where they say more, which spares most emits a way through memory.)
+#[inline(always)]
+pub(super) fn deliver_plainly<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    mut handles: EventShares<T>,
+    on_panic: Option<&PanicHook>,
+) -> Option<Emitted> {
+    let (place, stopped) = push_plainly(&route.members, &mut handles);
+    if place == route.members.len() {
+        return None;
+    }
+    let delivery = Delivery::new(topic, route, on_panic);
+    Some(delivery.resume(place, stopped, &mut handles))
+}
+
+/// Pushes to one after the other, while each has room and none has ended; where it stopped, and the
+/// handle that found no room.
+fn push_plainly<T>(
+    members: &[Arc<Member<T>>],
+    handles: &mut EventShares<T>,
+) -> (usize, Option<Event<T>>) {
+    for (place, member) in members.iter().enumerate() {
+        let Some(handle) = handles.next() else { break };
+        if let Err(handle) = member.mailbox.push(handle) {
+            return (place, Some(handle));
         }
-        for (place, member) in route.members.iter().enumerate() {
-            if out.contains(place) {
-                continue;
-            }
-            let Some(handle) = handles.next() else { break };
-            if let Err(refused) = offer(member, handle, &mut emitted, &mut evicted) {
-                out.insert(place, route.members.len());
-                if refused.for_want_of_room {
-                    refuse(member, &mut emitted);
-                }
-                // Kept to the end: it may be the last handle, and no destructor runs before that.
-                event.get_or_insert(refused.event);
-            }
+        if member.mailbox.has_ended() {
+            return (place, None);
         }
     }
-    settle_all(route, &out, &mut emitted, &mut evicted);
-    close_account(topic, route, event, emitted, evicted, on_panic)
+    (members.len(), None)
+}
+
+/// [`deliver`] where there are filters or taps, or extras.
+#[inline(never)]
+fn deliver_fully<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    event: Event<T>,
+    on_panic: Option<&PanicHook>,
+) -> Emitted {
+    let mut delivery = Delivery::new(topic, route, on_panic);
+    delivery.filter(&event);
+    let receivers = route.members.len() - delivery.out.count();
+    // All handles are counted at once, before any is shared.
+    let mut handles = event.share(receivers + 1);
+    delivery.kept = handles.next();
+    delivery.push_from(0, &mut handles);
+    delivery.close()
 }
 
 /// Delivers an event to everybody on the route, and waits until the deadline for those without room.
@@ -79,151 +107,224 @@ pub(super) fn deliver_within<T>(
     on_panic: Option<&PanicHook>,
     deadline: Instant,
 ) -> Emitted {
-    let mut emitted = Emitted::default();
-    let mut evicted = Evicted::new();
-    let mut out = Skipped::Nobody;
-    if !route.plain {
-        filter(route, &event, on_panic, &mut emitted, &mut out);
-    }
+    let mut delivery = Delivery::new(topic, route, on_panic);
+    delivery.filter(&event);
     // First everybody who has room, so that nobody waits for another's.
     let mut full = Full::new();
-    for (place, member) in route.members.iter().enumerate() {
-        if out.contains(place) {
-            continue;
+    for place in 0..route.members.len() {
+        if !delivery.out.contains(place) && !delivery.push(place, event.clone()) {
+            full.push(place);
         }
-        if let Err(refused) = offer(member, event.clone(), &mut emitted, &mut evicted) {
-            out.insert(place, route.members.len());
-            if refused.for_want_of_room {
-                full.push(place);
+    }
+    for place in full {
+        delivery.push_until(place, &event, deadline);
+    }
+    delivery.kept = Some(event);
+    delivery.close()
+}
+
+/// An event on its way, and what became of it so far.
+struct Delivery<'a, T> {
+    topic: &'a Topic,
+    route: &'a Route<T>,
+    on_panic: Option<&'a PanicHook>,
+    emitted: Emitted,
+    out: Skipped,
+    /// A handle of the event, for taps and for the end.
+    kept: Option<Event<T>>,
+    evicted: Evicted<T>,
+}
+
+impl<'a, T> Delivery<'a, T> {
+    fn new(topic: &'a Topic, route: &'a Route<T>, on_panic: Option<&'a PanicHook>) -> Self {
+        Delivery {
+            topic,
+            route,
+            on_panic,
+            emitted: Emitted::default(),
+            out: Skipped::Nobody,
+            kept: None,
+            evicted: Evicted::new(),
+        }
+    }
+
+    /// Goes on where plain pushes stopped: at a queue without room, which handed its handle back, or
+    /// at one that has ended since the push.
+    #[cold]
+    fn resume(
+        mut self,
+        place: usize,
+        stopped: Option<Event<T>>,
+        handles: &mut EventShares<T>,
+    ) -> Emitted {
+        self.emitted.delivered = place;
+        match stopped {
+            Some(handle) => self.push_harder(place, handle),
+            None => {
+                self.emitted.delivered += 1;
+                self.settle(place);
+            }
+        }
+        self.push_from(place + 1, handles);
+        self.close()
+    }
+
+    /// Pushes to all from this place on; nobody is waited for.
+    fn push_from(&mut self, first: usize, handles: &mut EventShares<T>) {
+        for place in first..self.route.members.len() {
+            if self.out.contains(place) {
+                continue;
+            }
+            let Some(handle) = handles.next() else { break };
+            match self.route.members[place].mailbox.push(handle) {
+                Ok(()) => {
+                    self.emitted.delivered += 1;
+                    self.settle_if_ended(place);
+                }
+                Err(handle) => self.push_harder(place, handle),
             }
         }
     }
-    settle_all(route, &out, &mut emitted, &mut evicted);
-    for place in full {
-        let member = &route.members[place];
-        offer_until(member, &event, &mut emitted, &mut evicted, deadline);
-    }
-    close_account(topic, route, Some(event), emitted, evicted, on_panic)
-}
 
-/// An offer that was not accepted.
-struct Refused<T> {
-    event: Event<T>,
-    /// There was no room, which is not counted yet. Else the subscription ended meanwhile, and
-    /// counts as not matched.
-    for_want_of_room: bool,
-}
-
-/// Offers the event to one subscription, once.
-#[inline]
-fn offer<T>(
-    member: &Member<T>,
-    event: Event<T>,
-    emitted: &mut Emitted,
-    evicted: &mut Evicted<T>,
-) -> Result<(), Refused<T>> {
-    let pushed = member.mailbox.push(event, &mut |older| {
-        emitted.evicted += 1;
-        keep_for_later(evicted, older);
-    });
-    let (event, for_want_of_room) = match pushed {
-        Pushed::Accepted => {
-            emitted.delivered += 1;
-            return Ok(());
+    /// Pushes where a plain push found no room, or was not the way.
+    fn push_harder(&mut self, place: usize, handle: Event<T>) {
+        if !self.push(place, handle) {
+            self.refuse(place);
         }
-        Pushed::Full(event) => (event, true),
-        Pushed::Closed(event) => (event, false),
-    };
-    Err(Refused {
-        event,
-        for_want_of_room,
-    })
-}
+    }
 
-/// Offers the event whenever there may be room, until the deadline.
-#[cold]
-fn offer_until<T>(
-    member: &Member<T>,
-    event: &Event<T>,
-    emitted: &mut Emitted,
-    evicted: &mut Evicted<T>,
-    deadline: Instant,
-) {
-    while member.mailbox.wait_for_room(deadline) {
-        match offer(member, event.clone(), emitted, evicted) {
-            Ok(()) => {
-                // As after the pushes of a plain emit.
-                fence_full();
-                if member.mailbox.has_ended() {
-                    settle(member, emitted, evicted);
-                }
+    /// Pushes to one; `false` if there was no room, which is not counted yet.
+    fn push(&mut self, place: usize, handle: Event<T>) -> bool {
+        let (emitted, evicted) = (&mut self.emitted, &mut self.evicted);
+        let mailbox = &self.route.members[place].mailbox;
+        let pushed = mailbox.push_harder(handle, &mut |older| {
+            emitted.evicted += 1;
+            keep_for_later(evicted, older);
+        });
+        match pushed {
+            Pushed::Accepted => {
+                self.emitted.delivered += 1;
+                self.settle_if_ended(place);
+                true
+            }
+            // It ended meanwhile, and counts as not matched.
+            Pushed::Closed(handle) => {
+                self.keep(handle);
+                true
+            }
+            Pushed::Full(handle) => {
+                self.keep(handle);
+                false
+            }
+        }
+    }
+
+    /// Pushes to one whenever there may be room, until the deadline.
+    #[cold]
+    fn push_until(&mut self, place: usize, event: &Event<T>, deadline: Instant) {
+        let mailbox = &self.route.members[place].mailbox;
+        while mailbox.wait_for_room(deadline) {
+            if self.push(place, event.clone()) {
                 return;
             }
             // Others took the room; they must not keep this one beyond its time.
-            Err(refused) if refused.for_want_of_room => {
-                if Instant::now() >= deadline {
-                    break;
-                }
-            }
-            Err(_) => return,
-        }
-    }
-    refuse(member, emitted);
-}
-
-#[cold]
-fn refuse<T>(member: &Member<T>, emitted: &mut Emitted) {
-    member.mailbox.refuse();
-    emitted.dropped += 1;
-}
-
-/// Takes events back where all consumers have left since the pushes.
-#[inline]
-fn settle_all<T>(route: &Route<T>, out: &Skipped, emitted: &mut Emitted, evicted: &mut Evicted<T>) {
-    // One for all pushes: against the fence of a consumer that sets `ended`, see `subscriber/mod.rs`.
-    fence_full();
-    for (place, member) in route.members.iter().enumerate() {
-        if member.mailbox.has_ended() && !out.contains(place) {
-            settle(member, emitted, evicted);
-        }
-    }
-}
-
-#[cold]
-fn settle<T>(member: &Member<T>, emitted: &mut Emitted, evicted: &mut Evicted<T>) {
-    if let Some(back) = member.mailbox.settle() {
-        emitted.delivered -= 1;
-        emitted.dropped += 1;
-        keep_for_later(evicted, back);
-    }
-}
-
-/// Asks every filter before any queue gets the event.
-fn filter<T>(
-    route: &Route<T>,
-    event: &Event<T>,
-    on_panic: Option<&PanicHook>,
-    emitted: &mut Emitted,
-    out: &mut Skipped,
-) {
-    if route.members.iter().all(|member| member.filter.is_none()) {
-        return;
-    }
-    Cause::scope(event, || {
-        for (place, member) in route.members.iter().enumerate() {
-            match accepts(member, event, on_panic) {
-                Some(true) => {}
-                Some(false) => {
-                    // Relaxed: a statistic.
-                    let filtered = &member.mailbox.losses().filtered;
-                    filtered.fetch_add(1, Ordering::Relaxed);
-                    emitted.filtered += 1;
-                    out.insert(place, route.members.len());
-                }
-                None => out.insert(place, route.members.len()),
+            if Instant::now() >= deadline {
+                break;
             }
         }
-    });
+        self.refuse(place);
+    }
+
+    /// Keeps a handle to the end: it may be the last, and no destructor runs before that.
+    fn keep(&mut self, handle: Event<T>) {
+        self.kept.get_or_insert(handle);
+    }
+
+    fn refuse(&mut self, place: usize) {
+        self.route.members[place].mailbox.refuse();
+        self.emitted.dropped += 1;
+    }
+
+    #[inline]
+    fn settle_if_ended(&mut self, place: usize) {
+        if self.route.members[place].mailbox.has_ended() {
+            self.settle(place);
+        }
+    }
+
+    /// Takes an event back where all consumers have left since the push.
+    #[cold]
+    fn settle(&mut self, place: usize) {
+        if let Some(back) = self.route.members[place].mailbox.settle() {
+            self.emitted.delivered -= 1;
+            self.emitted.dropped += 1;
+            keep_for_later(&mut self.evicted, back);
+        }
+    }
+
+    /// Asks every filter before any queue gets the event.
+    fn filter(&mut self, event: &Event<T>) {
+        let members = &self.route.members;
+        if members.iter().all(|member| member.filter.is_none()) {
+            return;
+        }
+        Cause::scope(event, || {
+            for (place, member) in members.iter().enumerate() {
+                match accepts(member, event, self.on_panic) {
+                    Some(true) => {}
+                    Some(false) => {
+                        // Relaxed: a statistic.
+                        let filtered = &member.mailbox.losses().filtered;
+                        filtered.fetch_add(1, Ordering::Relaxed);
+                        self.emitted.filtered += 1;
+                        self.out.insert(place, members.len());
+                    }
+                    None => self.out.insert(place, members.len()),
+                }
+            }
+        });
+    }
+
+    /// Adds up, and runs the user's code that comes after all pushes.
+    fn close(mut self) -> Emitted {
+        let emitted = &mut self.emitted;
+        emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
+        // It is the last handle if nobody else has it, or if the consumers were quick, and then the
+        // destructors that run here are the user's; what those emit has a cause, too.
+        let dies = self
+            .kept
+            .as_ref()
+            .is_some_and(Event::runs_code_when_dropped);
+        let emitted = *emitted;
+        if !self.route.taps.is_empty() || !self.evicted.is_empty() || dies {
+            self.finish();
+        }
+        emitted
+    }
+
+    /// The user's code that comes after all pushes: taps, and destructors of what was pushed out, and
+    /// of the event itself if nobody has it.
+    #[cold]
+    fn finish(self) {
+        let (topic, on_panic, kept) = (self.topic, self.on_panic, self.kept);
+        // An event without a handle here has no cause itself.
+        let cause = kept.as_ref().and_then(|event| event.cause().cloned());
+        Cause::scope_of(topic, cause, || {
+            if let Some(event) = &kept {
+                for tap in &self.route.taps {
+                    // The outer shield as with filters.
+                    shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
+                        tap.hook.with(|tap| {
+                            shield(on_panic, PanicPlace::Tap, Some(topic), None, || tap(event));
+                        });
+                    });
+                }
+            }
+            for dead in self.evicted.into_iter().chain(kept) {
+                drop_event(on_panic, Some(topic), dead);
+            }
+        });
+    }
 }
 
 /// What the filter says; `None` if the subscription has gone, and its filter with it.
@@ -248,57 +349,6 @@ pub(super) fn accepts<T>(
         panics.fetch_add(1, Ordering::Relaxed);
     }
     Some(verdict.unwrap_or(false))
-}
-
-/// Adds up, and runs the user's code that comes after all pushes.
-///
-/// The event is there unless all its handles are in queues.
-#[inline]
-fn close_account<T>(
-    topic: &Topic,
-    route: &Route<T>,
-    event: Option<Event<T>>,
-    mut emitted: Emitted,
-    evicted: Evicted<T>,
-    on_panic: Option<&PanicHook>,
-) -> Emitted {
-    emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
-    // It is the last handle if nobody else has it, or if the consumers were quick, and then the
-    // destructors that run here are the user's; what those emit has a cause, too.
-    let dies = event.as_ref().is_some_and(Event::runs_code_when_dropped);
-    if !route.taps.is_empty() || !evicted.is_empty() || dies {
-        finish(topic, route, event, evicted, on_panic);
-    }
-    emitted
-}
-
-/// The user's code that comes after all pushes: taps, and destructors of what was pushed out, and
-/// of the event itself if nobody has it.
-#[cold]
-fn finish<T>(
-    topic: &Topic,
-    route: &Route<T>,
-    event: Option<Event<T>>,
-    evicted: Evicted<T>,
-    on_panic: Option<&PanicHook>,
-) {
-    // An event whose handles are all in queues has no cause itself.
-    let cause = event.as_ref().and_then(|event| event.cause().cloned());
-    Cause::scope_of(topic, cause, || {
-        if let Some(event) = &event {
-            for tap in &route.taps {
-                // The outer shield as with filters.
-                shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-                    tap.hook.with(|tap| {
-                        shield(on_panic, PanicPlace::Tap, Some(topic), None, || tap(event));
-                    });
-                });
-            }
-        }
-        for dead in evicted.into_iter().chain(event) {
-            drop_event(on_panic, Some(topic), dead);
-        }
-    });
 }
 
 fn keep_for_later<T>(evicted: &mut Evicted<T>, older: Event<T>) {

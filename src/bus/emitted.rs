@@ -37,6 +37,15 @@ pub struct Emitted {
 }
 
 impl Emitted {
+    /// As many as matched have it.
+    pub(super) fn to_all(matched: usize) -> Self {
+        Emitted {
+            matched,
+            delivered: matched,
+            ..Emitted::default()
+        }
+    }
+
     /// Whether every subscription that wanted the event has it.
     ///
     /// ```

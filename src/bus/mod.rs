@@ -27,6 +27,7 @@ mod stats;
 mod subscribe;
 mod subscriber;
 mod subscription;
+mod tally;
 mod tap;
 mod wait;
 mod weak;

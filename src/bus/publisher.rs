@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::mem::needs_drop;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details, Resolved};
+use super::deliver::deliver_plainly;
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
@@ -54,6 +56,10 @@ pub struct Publisher<T: Send + Sync + 'static> {
     source: Option<Arc<str>>,
     /// Taken out while an emit uses it, so that an emit from inside finds none and resolves its own.
     route: Cell<Option<Kept<T>>>,
+    /// Neither a source nor a history: its events need nothing but topic, time and payload.
+    is_bare: bool,
+    /// The generation in which nobody listens: then an emit is over after one comparison.
+    silent: Cell<u64>,
     count: EmitCount,
 }
 
@@ -76,10 +82,12 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     fn bound(core: Arc<Core<T>>, topic: Topic, source: Option<Arc<str>>) -> Self {
         let count = core.registry.frozen(|_, ledger| ledger.add_publisher());
         Publisher {
+            is_bare: source.is_none() && core.history.is_none(),
             core,
             events: EventPool::new(topic),
             source,
             route: Cell::new(None),
+            silent: Cell::new(u64::MAX),
             count,
         }
     }
@@ -97,6 +105,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Arc<str>>) -> Self {
         self.source = Some(source.into());
+        self.is_bare = false;
         self
     }
 
@@ -128,8 +137,43 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     /// assert_eq!(ticks.emit(2).unwrap_err().into_payload(), 2);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[inline]
     pub fn emit(&self, payload: T) -> Result<Emitted, EmitError<T>> {
+        if self.is_bare && !Cause::is_set() {
+            // Where nobody listens there is no event.
+            if self.silent.get() == self.core.registry.generation() && !needs_drop::<T>() {
+                self.counted(1);
+                return Ok(Emitted::default());
+            }
+            return self.emit_bare(payload);
+        }
         self.emit_by(payload, None)
+    }
+
+    /// The common case, by itself, so that it is compiled without the others: no source, no cause,
+    /// no history, a route that is known and that only needs pushes.
+    fn emit_bare(&self, payload: T) -> Result<Emitted, EmitError<T>> {
+        match self.route.take() {
+            Some(kept)
+                if kept.generation == self.core.registry.generation()
+                    && kept.resolved.route.plain =>
+            {
+                let Resolved { topic, route } = &*kept.resolved;
+                let matched = route.members.len();
+                let handles = self.events.shares(payload, self.core.now(), matched);
+                let partly = deliver_plainly(topic, route, handles, self.core.on_panic());
+                self.route.set(Some(kept));
+                self.counted(1);
+                match partly {
+                    None => Ok(Emitted::to_all(matched)),
+                    Some(emitted) => Ok(emitted),
+                }
+            }
+            kept => {
+                self.route.set(kept);
+                self.emit_by(payload, None)
+            }
+        }
     }
 
     /// Emits, and waits up to `timeout` for room in the queues that have none, as
@@ -181,6 +225,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             return Err(EmitError::Closed(payload));
         };
         let emitted = if kept.resolved.route.is_empty() {
+            self.silent.set(kept.generation);
             self.core.discard_unmatched(self.topic(), cause, payload);
             Emitted::default()
         } else {
@@ -267,6 +312,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         }
     }
 
+    #[inline]
     fn make(&self, payload: T, nanos: u64, extras: Option<Arc<Extras>>) -> Event<T> {
         self.events.event(payload, nanos, extras)
     }

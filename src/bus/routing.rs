@@ -203,13 +203,14 @@ impl<T> Table<T> {
 pub(super) struct Route<T> {
     pub(super) members: Box<[Arc<Member<T>>]>,
     pub(super) taps: Box<[Arc<Tap<T>>]>,
-    /// No filter and no tap: an emit runs no code of the user's on this route but destructors.
+    /// Subscriptions, and no filter and no tap: an emit only pushes.
     pub(super) plain: bool,
 }
 
 impl<T> Route<T> {
     fn new(members: Box<[Arc<Member<T>>]>, taps: Box<[Arc<Tap<T>>]>) -> Self {
-        let plain = taps.is_empty() && members.iter().all(|member| member.filter.is_none());
+        let unfiltered = members.iter().all(|member| member.filter.is_none());
+        let plain = taps.is_empty() && !members.is_empty() && unfiltered;
         Route {
             members,
             taps,

@@ -105,6 +105,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// assert!(sub.recv().is_err());
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[inline]
     pub fn recv(&self) -> Result<Event<T>, RecvError> {
         match self.member().mailbox.pop(&self.finished, None) {
             Popped::Message(event) => Ok(event),
@@ -127,6 +128,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// assert!(sub.try_recv().is_ok());
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[inline]
     pub fn try_recv(&self) -> Result<Event<T>, TryRecvError> {
         match self.member().mailbox.try_pop(&self.finished) {
             Popped::Message(event) => Ok(event),
@@ -149,6 +151,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// assert!(sub.recv_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Event<T>, RecvTimeoutError> {
         self.recv_deadline(deadline_after(timeout))
     }
@@ -174,6 +177,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// assert_eq!(count, 2);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[inline]
     pub fn recv_deadline(&self, deadline: Instant) -> Result<Event<T>, RecvTimeoutError> {
         match self.member().mailbox.pop(&self.finished, Some(deadline)) {
             Popped::Message(event) => Ok(event),

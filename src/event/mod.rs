@@ -63,6 +63,17 @@ impl<T> EventPool<T> {
         self.0.kept()
     }
 
+    /// An event without extras, as so many handles, which are at least one.
+    #[inline]
+    pub(crate) fn shares(&self, payload: T, nanos: u64, count: usize) -> EventShares<T> {
+        let body = Body {
+            nanos,
+            extras: None,
+            payload,
+        };
+        EventShares(self.0.shares(body, count))
+    }
+
     #[inline]
     pub(crate) fn event(&self, payload: T, nanos: u64, extras: Option<Arc<Extras>>) -> Event<T> {
         Event(self.0.handle(Body {

@@ -2,8 +2,7 @@
 //!
 //! # Protocol
 //!
-//! *Publishers* call [`Mailbox::push`], then a full fence, then [`Mailbox::has_ended`], and if so
-//! [`Mailbox::settle`]. *Consumers* call
+//! *Publishers* call [`Mailbox::push`], then [`Mailbox::has_ended`], and if so [`Mailbox::settle`]. *Consumers* call
 //! [`Mailbox::try_pop`] and [`Mailbox::pop`], each through a handle with an `AtomicBool` of its own,
 //! `finished`. Anyone calls [`Mailbox::close`]; whoever drops the last handle calls
 //! [`Mailbox::abandon`].
@@ -24,18 +23,20 @@
 //!
 //! # The races, by case
 //!
-//! *The token does not fit.* Close finds the queue full, so somebody has yet to take from it. Each
-//! take adds to `taken`, and close adds zero to it between setting `closed` and pushing the token.
-//! Read-modify-writes of one place have one order. A take that comes later in it sees `closed`, and
-//! pushes the token itself ([`Mailbox::account`]). A take that comes earlier has made its room before,
-//! so the push found it full of others, which come later.
+//! Neither of the two handshakes below has a fence on the way of a message: they rest on what
+//! `Queue::try_push` says of the queue's own updates.
+//!
+//! *The token does not fit.* Close finds the queue full, so somebody has yet to take from it. Who
+//! takes a message looks at `closed` after it; close sets `closed`, and then finds no room. So either
+//! the taker sees `closed`, and pushes the token itself ([`Mailbox::account`]), or close sees the room
+//! that was made, and then it was full of others, which are taken later.
 //!
 //! *Several sleepers, one token.* Whoever takes a token, or any message after close, pushes a token
 //! for the next. Where that push fails the queue is not empty, and its messages woke their own.
 //!
 //! *A message behind the token.* Its publisher had not seen `closed`. A consumer that took the token
-//! sets `ended`, fences, and goes on taking. The publisher pushed, fenced, and looks at `ended`. One
-//! of the two sees the other: either the consumer finds the message, or the publisher sees `ended`.
+//! sets `ended`, and goes on taking until it finds nothing. The publisher pushed, and looks at `ended`.
+//! One of the two sees the other: either the consumer finds the message, or the publisher sees `ended`.
 //!
 //! *The publisher sees `ended`.* It takes one message, whosever it is, and counts it as dropped; or
 //! finds none, since a consumer or another late publisher took it, who counted it. Pushes and takes
@@ -62,8 +63,9 @@ use std::time::Instant;
 use super::conflate::{Keyed, Offer, Pending};
 use super::gaps::Gaps;
 use super::overflow::Overflow;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Padded, Queue};
+use super::tally::Tally;
+use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Queue};
 use crate::sync::{Signal, fence_full};
 
 /// How often a publisher that drops the oldest makes room before it gives up.
@@ -106,7 +108,7 @@ pub(crate) struct Losses {
 ///
 /// Laid out as written, so that what every push and every take reads stands in one cache line: an
 /// emit to many subscriptions pays for the lines that it touches in each.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Mailbox<E: Keyed> {
     queue: Queue<Option<E>>,
     /// How many messages are in `front`.
@@ -120,7 +122,9 @@ pub(crate) struct Mailbox<E: Keyed> {
     closed: AtomicBool,
     /// A consumer saw the end, or all are gone. Set once, after `closed`.
     ended: AtomicBool,
-    // The line ends here, at 64 bytes; what follows is touched now and then.
+    // The line ends here, at 64 bytes. What follows is the consumers', or touched now and then.
+    /// Messages taken from the queue.
+    taken: Tally,
     /// The number of messages in `pending`, for readers that must not wait for its lock.
     pending_len: AtomicUsize,
     /// Messages that come before the queue and outside its capacity. Filled before there is a
@@ -134,8 +138,6 @@ pub(crate) struct Mailbox<E: Keyed> {
     /// How many of `losses.dropped` the consumer was told of. Written under the lock of `gaps`.
     reported: AtomicU64,
     gaps: Mutex<Gaps>,
-    /// Messages taken from the queue. Written by consumers only, hence on a line of its own.
-    taken: Padded<AtomicU64>,
 }
 
 impl<E: Keyed> Mailbox<E> {
@@ -152,40 +154,55 @@ impl<E: Keyed> Mailbox<E> {
             front_len: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            taken: Tally::default(),
             tokens: AtomicUsize::new(0),
             room: OnceBox::new(),
             losses: Arc::new(Losses::default()),
             reported: AtomicU64::new(0),
             gaps: Mutex::new(Gaps::default()),
-            taken: Padded(AtomicU64::new(0)),
         }
     }
 
     // ---- publishers ----
 
-    /// Offers a message without waiting. Messages that it pushes out go to `evicted`, counted.
+    /// Offers a message, if it goes into the queue just so; else hands it back, for
+    /// [`push_harder`](Mailbox::push_harder).
     ///
-    /// After `Accepted`, and a full fence, the publisher must look at [`has_ended`](Mailbox::has_ended).
-    pub(crate) fn push(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
+    /// After a push of either kind that was accepted, the publisher must look at
+    /// [`has_ended`](Mailbox::has_ended).
+    #[inline]
+    pub(crate) fn push(&self, message: E) -> Result<(), E> {
         // Acquire: whoever sees the flag also sees what was done before the close.
+        if self.pending.is_some() || self.closed.load(Acquire) {
+            return Err(message);
+        }
+        match self.queue.try_push(Some(message)) {
+            Err(Some(message)) => Err(message),
+            // A queue hands back what it was given.
+            Ok(()) | Err(None) => Ok(()),
+        }
+    }
+
+    /// Offers a message without waiting. Messages that it pushes out go to `evicted`, counted.
+    pub(crate) fn push_harder(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
+        // Acquire as in `push`.
         if self.closed.load(Acquire) {
             return Pushed::Closed(message);
         }
         if let Some(pending) = &self.pending {
             return self.push_latest(pending, message, evicted);
         }
-        match self.queue.try_push(Some(message)) {
+        if self.overflow == Overflow::DropOldest {
+            return self.push_evicting(message, evicted);
+        }
+        match self.push(message) {
             Ok(()) => Pushed::Accepted,
-            Err(Some(message)) if self.overflow == Overflow::DropOldest => {
-                self.push_evicting(message, evicted)
-            }
-            Err(Some(message)) => Pushed::Full(message),
-            // A queue hands back what it was given.
-            Err(None) => Pushed::Accepted,
+            // Acquire as in `push`.
+            Err(message) if self.closed.load(Acquire) => Pushed::Closed(message),
+            Err(message) => Pushed::Full(message),
         }
     }
 
-    #[cold]
     fn push_evicting(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
         let mut message = Some(message);
         for _ in 0..EVICTION_ROUNDS {
@@ -196,7 +213,7 @@ impl<E: Keyed> Mailbox<E> {
             match self.queue.try_pop() {
                 Some(Some(oldest)) => {
                     // Relaxed: says where the gap is, not how large; see `lose`.
-                    self.lose(self.taken.load(Relaxed));
+                    self.lose(self.taken.sum());
                     evicted(oldest);
                 }
                 // The end came meanwhile: the token belongs to the consumers.
@@ -270,15 +287,16 @@ impl<E: Keyed> Mailbox<E> {
     pub(crate) fn refuse(&self) {
         // It is missing after all that waits now. Exact while no consumer takes meanwhile. Relaxed:
         // says where the gap is, not how large.
-        self.lose(self.taken.load(Relaxed) + self.queued() as u64);
+        self.lose(self.taken.sum() + self.queued() as u64);
     }
 
-    /// The second half of an accepted push, after a full fence: whether the consumers have left, so
-    /// that the publisher must [`settle`](Mailbox::settle).
+    /// The second half of an accepted push: whether the consumers have left, so that the publisher
+    /// must [`settle`](Mailbox::settle).
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
-        // Relaxed: the fence before it, against the fence after the store in `end`, makes sure that
-        // either this sees the flag or the consumer sees the push.
-        self.ended.load(Relaxed)
+        // SeqCst, after the push: see "A message behind the token". (Under `Latest` the lock of
+        // `pending` does it.)
+        self.ended.load(SeqCst)
     }
 
     /// Takes one message back, counted as dropped; `None` if others have taken all.
@@ -296,7 +314,7 @@ impl<E: Keyed> Mailbox<E> {
         };
         if back.is_some() {
             // Relaxed: says where the gap is, not how large.
-            self.lose(self.taken.load(Relaxed));
+            self.lose(self.taken.sum());
         }
         // A token that was taken was for a consumer that may still be asleep; and a message that was
         // taken may have woken one in vain, after it had kept another's token out of a full queue.
@@ -321,7 +339,7 @@ impl<E: Keyed> Mailbox<E> {
         // the next take.
         if let Some(mut gaps) = self.gaps.try_lock() {
             // Relaxed: says where the gap is, not how large.
-            let next = self.taken.load(Relaxed);
+            let next = self.taken.sum();
             gaps.note(before, next, self.queue.capacity().saturating_add(1));
         }
     }
@@ -330,12 +348,10 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Lets no more in, and tells the consumers. Returns `false` if it was closed before.
     pub(crate) fn close(&self) -> bool {
-        // AcqRel: the first closer, and only it, goes on.
-        if self.closed.swap(true, AcqRel) {
+        // SeqCst, before the push: see "The token does not fit". Only the first closer goes on.
+        if self.closed.swap(true, SeqCst) {
             return false;
         }
-        // The handshake with `account`: see "The token does not fit".
-        self.taken.fetch_add(0, AcqRel);
         self.push_token();
         // Either this sees the signal of a publisher that waits for room, or that one sees `closed`.
         fence_full();
@@ -361,6 +377,7 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     /// Tries to put an end token into the queue; where it does not fit, nobody sleeps.
+    #[cold]
     fn push_token(&self) {
         // Relaxed, here and below: a correction to `len`, a figure for readers. Counted before the
         // push, so that a token is never taken before it is counted.

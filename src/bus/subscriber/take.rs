@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::super::conflate::Keyed;
 use super::{Mailbox, Popped};
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use crate::sync::{AtomicBool, Select, fence_full, register_ready};
+use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::sync::{AtomicBool, Select, register_ready};
 
 impl<E: Keyed> Mailbox<E> {
     /// Puts messages before all that is pushed; to be called before there is a consumer.
@@ -18,6 +18,7 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     /// Takes the next message without waiting.
+    #[inline]
     pub(crate) fn try_pop(&self, finished: &AtomicBool) -> Popped<E> {
         if let Some(message) = self.pop_front() {
             return Popped::Message(message);
@@ -29,8 +30,9 @@ impl<E: Keyed> Mailbox<E> {
                 return self.pop_rest(finished);
             }
             match self.queue.try_pop() {
-                Some(taken) => {
-                    if let Some(popped) = self.unwrap(taken) {
+                Some(Some(message)) => return Popped::Message(self.account(message)),
+                Some(None) => {
+                    if let Some(popped) = self.unwrap_token() {
                         return popped;
                     }
                 }
@@ -51,8 +53,9 @@ impl<E: Keyed> Mailbox<E> {
             }
             // A close after the look above pushes a token, which ends this sleep.
             match self.queue.pop(deadline) {
-                Ok(taken) => {
-                    if let Some(popped) = self.unwrap(taken) {
+                Ok(Some(message)) => return Popped::Message(self.account(message)),
+                Ok(None) => {
+                    if let Some(popped) = self.unwrap_token() {
                         return popped;
                     }
                 }
@@ -82,32 +85,27 @@ impl<E: Keyed> Mailbox<E> {
         self.front_len.load(Acquire) > 0 || self.closed.load(Acquire) || finished.load(Relaxed)
     }
 
-    /// What was taken from the queue: a message, or a token that stands for one; `None` for the end.
-    fn unwrap(&self, taken: Option<E>) -> Option<Popped<E>> {
-        let message = match taken {
-            Some(message) => message,
-            None => match self.pop_pending() {
-                Some(message) => message,
-                None => {
-                    self.forget_token();
-                    // Under `Latest` a message token may outlive its message, which a consumer took
-                    // by another's token; it means nothing then. Acquire: pairs with the swap in `close`.
-                    if self.closed.load(Acquire) {
-                        self.end();
-                    }
-                    return None;
-                }
-            },
+    /// What a token from the queue stands for: a message that waits elsewhere, or `None` for the end.
+    #[inline(never)]
+    fn unwrap_token(&self) -> Option<Popped<E>> {
+        let Some(message) = self.pop_pending() else {
+            self.forget_token();
+            // Under `Latest` a message token may outlive its message, which a consumer took by
+            // another's token; it means nothing then. Acquire: pairs with the swap in `close`.
+            if self.closed.load(Acquire) {
+                self.end();
+            }
+            return None;
         };
         Some(Popped::Message(self.account(message)))
     }
 
     /// Counts a message that a consumer took, and passes the end on if it has come.
+    #[inline]
     pub(super) fn account(&self, message: E) -> E {
-        // AcqRel: the handshake with `close` on this one place, see "The token does not fit".
-        self.taken.fetch_add(1, AcqRel);
-        // Relaxed: the line above has synchronised with a close that came before it.
-        if self.closed.load(Relaxed) {
+        self.taken.add_one();
+        // SeqCst, after the pop: see "The token does not fit".
+        if self.closed.load(SeqCst) {
             self.push_token();
         }
         message
@@ -138,10 +136,8 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     pub(super) fn end(&self) {
-        // Release: pairs with the acquire loads of takes. For publishers the fence does it.
-        self.ended.store(true, Release);
-        // Against the fence between a publisher's push and its `settle`: one sees the other.
-        fence_full();
+        // SeqCst, before the pops that follow: see "A message behind the token".
+        self.ended.store(true, SeqCst);
     }
 
     /// Whether messages wait that come before the queue.
@@ -150,12 +146,18 @@ impl<E: Keyed> Mailbox<E> {
         self.front_len.load(Acquire) > 0
     }
 
+    #[inline]
     pub(super) fn pop_front(&self) -> Option<E> {
         // A mailbox without replay pays this one load. Acquire pairs with the store below, so that
         // zero means that whoever took the last one has left.
         if self.front_len.load(Acquire) == 0 {
             return None;
         }
+        self.pop_replayed()
+    }
+
+    #[cold]
+    fn pop_replayed(&self) -> Option<E> {
         let mut front = self.front.lock();
         let message = front.pop_front();
         // Release: pairs with the load above.

@@ -7,21 +7,16 @@
 //!
 //! # Protocol
 //!
-//! A block is in one of two states, and its owner is always known:
+//! `handles` counts the [`Handle`]s of a body, which only read it. Whoever lets the last one go ends
+//! the body, and then hands the block on, by `standing`:
 //!
-//! - *In use*: `slot` holds a body, `handles` counts the [`Handle`]s. Handles only read the body.
-//!   Whoever lets the last handle go owns the block alone: it takes the body out and, if the block
-//!   has a home, pushes it onto `home.returned`, else frees it.
-//! - *Free*: `slot` holds the link of a list. In `Pool::free` it belongs to the publisher; in
-//!   `Home::returned` to whoever takes that whole list, which is the publisher.
+//! - [`ALONE`]: no pool knows the block, or its pool has gone: it is freed.
+//! - [`BUSY`]: a pool knows it, and it holds a body. The last handle swaps in [`FREE`].
+//! - [`FREE`]: the pool's alone; it may put the next body in, which makes the block busy again.
 //!
-//! `Home::returned` is a stack that many push onto and that one takes as a whole, by a swap. Nobody
-//! pops single blocks, so a block that leaves and comes back while a push is being tried does no harm:
-//! the push links to whatever head it finds.
-//!
-//! `Home::shares` counts the blocks made for it, free or in use, and the pool itself; whoever gives
-//! the last share back frees the home. A dropped pool swaps `CLOSED` in, frees what it takes out, and
-//! gives those shares back; a block that finds `CLOSED` frees itself and gives back its own.
+//! A pool that is dropped swaps [`ALONE`] into all its blocks, and frees those that were free.
+//! Blocks meet nowhere but in their own words of memory: a consumer that lets an event go touches
+//! nothing that the publisher of others is writing.
 //!
 //! # The races, by case
 //!
@@ -31,8 +26,10 @@
 //! *One handle is left.* Only a handle can be cloned, so a count of one, read by the holder of that
 //! handle, stays one: it needs no read-modify-write.
 //!
-//! *A block comes back while the pool is dropped.* Its push finds `CLOSED`, or comes before the swap
-//! and is in the list that the swap takes. The home outlives the push, which holds a share until then.
+//! *A block comes back while its pool is dropped.* Both swap; whoever comes second frees it.
+//!
+//! *The last handle goes while the pool looks for a free block.* `FREE` is written after the body has
+//! ended, and read with Acquire before the next one is put in.
 #![allow(
     unsafe_code,
     reason = "see above: measured, small, and argued block by block"
@@ -43,11 +40,10 @@ mod pool;
 mod tests;
 
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr::NonNull;
 
-use self::pool::Home;
-use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 
 pub(crate) use self::pool::Pool;
 
@@ -61,19 +57,21 @@ pub(crate) struct Handle<K, B> {
 
 struct Block<K, B> {
     /// The handles of the body. Says nothing while the block is free.
-    handles: AtomicUsize,
-    /// Where the block goes with its last handle; null if it is freed then. Never changes.
-    home: *const Home<K, B>,
+    handles: AtomicU32,
+    /// Whose the block is when there is no handle.
+    standing: AtomicU32,
     /// Never changes.
     kept: K,
-    slot: UnsafeCell<Slot<K, B>>,
+    /// Holds a body while there are handles.
+    slot: UnsafeCell<MaybeUninit<B>>,
 }
 
-/// The body of a block in use, or the link of a free one.
-union Slot<K, B> {
-    body: ManuallyDrop<B>,
-    next: *mut Block<K, B>,
-}
+/// No pool knows the block.
+const ALONE: u32 = 0;
+/// A pool knows the block, and it is in use.
+const BUSY: u32 = 1;
+/// The block is its pool's.
+const FREE: u32 = 2;
 
 // SAFETY: handles give out shared references to `K` and `B` from any thread, and drop either on the
 // thread that lets the last one go, as `Arc` does, under the same bounds.
@@ -87,7 +85,7 @@ impl<K, B> Unpin for Handle<K, B> {}
 impl<K, B> Handle<K, B> {
     /// A body in a block of its own, freed with the last handle.
     pub(crate) fn alone(kept: K, body: B) -> Self {
-        Block::make(ptr::null(), kept, body)
+        Handle::new(Block::make(ALONE, kept, body))
     }
 
     fn new(block: NonNull<Block<K, B>>) -> Self {
@@ -114,7 +112,9 @@ impl<K, B> Handle<K, B> {
     pub(crate) fn body(&self) -> &B {
         // SAFETY: there is a handle, so the block is in use: the slot holds a body, and nobody
         // writes to it until the last handle is gone, which this reference does not outlive.
-        self.block().slot.with(|slot| unsafe { &(*slot).body })
+        self.block()
+            .slot
+            .with(|slot| unsafe { (*slot).assume_init_ref() })
     }
 
     pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
@@ -125,6 +125,8 @@ impl<K, B> Handle<K, B> {
     pub(crate) fn share(self, count: usize) -> Shares<K, B> {
         let handles = &self.block().handles;
         assert!(count > 0, "a handle cannot be turned into none");
+        let left = count;
+        let count = handle_count(count);
         // A count of one stays one while its only handle is here, so a plain store will do. It cuts
         // the chain of updates through which the last handle would learn what dropped ones did with
         // the body; so it is learnt here, by Acquire, and passed on with the handles.
@@ -133,12 +135,7 @@ impl<K, B> Handle<K, B> {
         } else {
             count_up(handles, count - 1);
         }
-        let handle = ManuallyDrop::new(self);
-        Shares {
-            block: handle.pointer(),
-            left: count,
-            owns: PhantomData,
-        }
+        Shares::new(ManuallyDrop::new(self).pointer(), left)
     }
 
     /// Gives this handle up; the body itself, if it was the last one.
@@ -163,11 +160,22 @@ impl<K, B> Handle<K, B> {
     }
 }
 
-/// More handles: aborts rather than overflow, as `Arc` does; a program that leaks that many handles
-/// is beyond help.
-fn count_up(handles: &AtomicUsize, more: usize) {
-    // Relaxed: a handle is made from a handle, which keeps the block alive meanwhile.
-    if handles.fetch_add(more, Ordering::Relaxed) > isize::MAX as usize {
+/// A program that has so many handles of one event has leaked them, and is beyond help.
+const MOST_HANDLES: u32 = u32::MAX / 4;
+
+#[inline]
+fn handle_count(count: usize) -> u32 {
+    match u32::try_from(count) {
+        Ok(count) if count <= MOST_HANDLES => count,
+        _ => std::process::abort(),
+    }
+}
+
+/// More handles: aborts rather than overflow, as `Arc` does.
+fn count_up(handles: &AtomicU32, more: u32) {
+    // Relaxed: a handle is made from a handle, which keeps the block alive meanwhile. Far above the
+    // limit there is room for as many threads as pass it at once.
+    if handles.fetch_add(more, Ordering::Relaxed) > MOST_HANDLES {
         std::process::abort();
     }
 }
@@ -195,6 +203,16 @@ pub(crate) struct Shares<K, B> {
     owns: PhantomData<Block<K, B>>,
 }
 
+impl<K, B> Shares<K, B> {
+    fn new(block: NonNull<Block<K, B>>, left: usize) -> Self {
+        Shares {
+            block,
+            left,
+            owns: PhantomData,
+        }
+    }
+}
+
 impl<K, B> Iterator for Shares<K, B> {
     type Item = Handle<K, B>;
 
@@ -209,23 +227,21 @@ impl<K, B> Drop for Shares<K, B> {
     fn drop(&mut self) {
         if self.left > 0 {
             // SAFETY: so many handles were counted and are not made; they are given up here.
-            unsafe { Block::release(self.block, self.left) }
+            unsafe { Block::release(self.block, self.left as u32) }
         }
     }
 }
 
 impl<K, B> Block<K, B> {
     #[inline]
-    fn make(home: *const Home<K, B>, kept: K, body: B) -> Handle<K, B> {
+    fn make(standing: u32, kept: K, body: B) -> NonNull<Self> {
         let block = Box::new(Block {
-            handles: AtomicUsize::new(1),
-            home,
+            handles: AtomicU32::new(1),
+            standing: AtomicU32::new(standing),
             kept,
-            slot: UnsafeCell::new(Slot {
-                body: ManuallyDrop::new(body),
-            }),
+            slot: UnsafeCell::new(MaybeUninit::new(body)),
         });
-        Handle::new(NonNull::from(Box::leak(block)))
+        NonNull::from(Box::leak(block))
     }
 
     /// Gives up `count` handles, and the body with the last of them.
@@ -234,7 +250,7 @@ impl<K, B> Block<K, B> {
     ///
     /// The block is in use, and the caller owns so many of its counted handles and uses none after.
     #[inline]
-    unsafe fn release(this: NonNull<Self>, count: usize) {
+    unsafe fn release(this: NonNull<Self>, count: u32) {
         // SAFETY: passed on; and where no handle is left, the block is the caller's alone.
         unsafe {
             if Self::give_up(this, count) {
@@ -249,7 +265,7 @@ impl<K, B> Block<K, B> {
     ///
     /// As [`release`](Block::release).
     #[inline]
-    unsafe fn give_up(this: NonNull<Self>, count: usize) -> bool {
+    unsafe fn give_up(this: NonNull<Self>, count: u32) -> bool {
         // SAFETY: the caller's handles keep the block alive until the count is taken down.
         let handles = unsafe { &this.as_ref().handles };
         // Acquire: what the other handles did with the body happened before it is dropped.
@@ -273,7 +289,7 @@ impl<K, B> Block<K, B> {
             let body = this
                 .as_ref()
                 .slot
-                .with_mut(|slot| ManuallyDrop::take(&mut (*slot).body));
+                .with_mut(|slot| (*slot).assume_init_read());
             Self::retire(this);
             body
         }
@@ -298,24 +314,27 @@ impl<K, B> Block<K, B> {
         // SAFETY: the slot holds a body, and nobody else can reach it.
         unsafe {
             retire.0.as_ref().slot.with_mut(|slot| {
-                ManuallyDrop::drop(&mut (*slot).body);
+                (*slot).assume_init_drop();
             });
         }
     }
 
-    /// Sends a block without a body home, or frees it if it has none.
+    /// Hands a block without a body on: to its pool, or to the allocator.
     ///
     /// # Safety
     ///
     /// The block is the caller's alone, and its body is gone.
+    #[inline]
     unsafe fn retire(this: NonNull<Self>) {
-        // SAFETY: the caller owns the block; the home lives while it does, by the block's share.
+        // SAFETY: the block is the caller's until the swap, and after it only if its pool has gone.
         unsafe {
-            let home = this.as_ref().home;
-            if home.is_null() {
+            let standing = &this.as_ref().standing;
+            // Acquire, twice: what the pool did with the block happened before it is freed. Release:
+            // the body's end happens before the pool uses the block again.
+            if standing.load(Ordering::Acquire) == ALONE
+                || standing.swap(FREE, Ordering::AcqRel) == ALONE
+            {
                 drop(Box::from_raw(this.as_ptr()));
-            } else {
-                Home::take_back(home, this);
             }
         }
     }

@@ -1,93 +1,30 @@
 //! Blocks that come back to their publisher: see `super`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use super::{Block, Handle};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
-
-/// Where the blocks of one pool meet again.
-pub(super) struct Home<K, B> {
-    returned: AtomicPtr<Block<K, B>>,
-    /// Blocks that will come back, or have, and the pool itself.
-    shares: AtomicUsize,
-}
-
-/// What `Home::returned` holds once the pool is gone. Never followed.
-fn closed<K, B>() -> *mut Block<K, B> {
-    ptr::without_provenance_mut(usize::MAX)
-}
-
-impl<K, B> Home<K, B> {
-    /// # Safety
-    ///
-    /// The block is the caller's alone, without a body, and this is its home.
-    pub(super) unsafe fn take_back(this: *const Self, block: NonNull<Block<K, B>>) {
-        // By pointer, as the home may be gone when this returns. SAFETY: the block's share keeps it
-        // until the exchange below, or until the share is given back.
-        let returned = unsafe { &(*this).returned };
-        let mut head = returned.load(Ordering::Relaxed);
-        loop {
-            if head == closed() {
-                // SAFETY: the pool is gone, and nobody else knows the block. Its share is given back
-                // after it, and the home is not used after that.
-                unsafe {
-                    drop(Box::from_raw(block.as_ptr()));
-                    Home::give_back(this, 1);
-                }
-                return;
-            }
-            // SAFETY: the block is the caller's alone until the exchange succeeds.
-            unsafe {
-                let slot = &block.as_ref().slot;
-                slot.with_mut(|slot| (*slot).next = head);
-            }
-            // Release: the link, and the end of the body, happen before the publisher's swap. It is
-            // the block's last moment here: after it, the home may be gone.
-            match returned.compare_exchange_weak(
-                head,
-                block.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(other) => head = other,
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The caller owns so many shares, and does not use the home after.
-    unsafe fn give_back(this: *const Self, shares: usize) {
-        // SAFETY: the shares keep the home alive until they are given back.
-        let left = unsafe { &(*this).shares };
-        // AcqRel: whatever the others did with the home happens before it is freed.
-        if left.fetch_sub(shares, Ordering::AcqRel) == shares {
-            // SAFETY: nobody has a share any more; the home was made by `Box`.
-            drop(unsafe { Box::from_raw(this.cast_mut()) });
-        }
-    }
-}
+use super::{ALONE, BUSY, Block, FREE, Handle, Shares, handle_count};
+use crate::sync::Ordering;
 
 /// Makes the handles of one publisher, of blocks that come back to it.
 ///
-/// It makes up to a fixed number of blocks that return, which bounds what it keeps; when all of them
-/// are in use, bodies get blocks of their own.
+/// It makes up to a fixed number of blocks that return, which bounds what it keeps; when those it
+/// looks at are in use, bodies get blocks of their own.
+///
+/// The blocks stand in a ring, in the order in which they were last used. Where consumers are on the
+/// publisher's heels, the block used last is free again, and still in the cache. Where they lag,
+/// they take in order, so the one after it, the oldest, is free before any other. So two looks do.
 pub(crate) struct Pool<K, B> {
-    home: NonNull<Home<K, B>>,
     kept: K,
-    /// Blocks at hand.
-    free: Cell<*mut Block<K, B>>,
-    /// How many more blocks it may make that return.
-    room: Cell<usize>,
-    owns: PhantomData<Home<K, B>>,
+    ring: RefCell<Vec<NonNull<Block<K, B>>>>,
+    /// The place of the block used last.
+    last: Cell<usize>,
+    owns: PhantomData<Block<K, B>>,
 }
 
-// SAFETY: the free blocks hold no body, and are the pool's alone; what it shares with the handles'
-// threads is the home, by atomics, and blocks that are dropped there with their `K` and `B`.
+// SAFETY: the ring is the pool's alone. Its blocks are shared with the handles' threads by their
+// atomics, and dropped there with their `K` and `B`.
 unsafe impl<K: Send + Sync, B: Send + Sync> Send for Pool<K, B> {}
 
 /// What one pool keeps at most: so many blocks, and so many bytes.
@@ -96,15 +33,10 @@ pub(super) const MOST_BYTES: usize = 64 * 1024;
 
 impl<K: Clone, B> Pool<K, B> {
     pub(crate) fn new(kept: K) -> Self {
-        let home = Box::new(Home {
-            returned: AtomicPtr::new(ptr::null_mut()),
-            shares: AtomicUsize::new(1),
-        });
         Pool {
-            home: NonNull::from(Box::leak(home)),
             kept,
-            free: Cell::new(ptr::null_mut()),
-            room: Cell::new((MOST_BYTES / size_of::<Block<K, B>>()).min(MOST_BLOCKS)),
+            ring: RefCell::new(Vec::new()),
+            last: Cell::new(0),
             owns: PhantomData,
         }
     }
@@ -113,83 +45,107 @@ impl<K: Clone, B> Pool<K, B> {
         &self.kept
     }
 
-    fn home(&self) -> &Home<K, B> {
-        // SAFETY: the pool has a share of its home.
-        unsafe { self.home.as_ref() }
-    }
-
     /// A handle of this body, in a block that came back if there is one.
     #[inline]
     pub(crate) fn handle(&self, body: B) -> Handle<K, B> {
-        let Some(block) = self.pop() else {
-            return self.make(body);
-        };
-        // SAFETY: the block came out of the list, so it is ours alone and holds no body.
-        unsafe {
-            let slot = &block.as_ref().slot;
-            slot.with_mut(|slot| (*slot).body = ManuallyDrop::new(body));
-            // Relaxed: the handle is not shared yet, and sharing it orders this before.
-            block.as_ref().handles.store(1, Ordering::Relaxed);
+        match self.next_free() {
+            // SAFETY: the block is free, so it is ours alone and holds no body; one is counted, and
+            // made.
+            Some(block) => unsafe {
+                Block::fill(block, body, 1);
+                Handle::new(block)
+            },
+            None => self.make(body),
         }
-        Handle::new(block)
+    }
+
+    /// So many handles of this body, which are at least one, counted at once.
+    #[inline]
+    pub(crate) fn shares(&self, body: B, count: usize) -> Shares<K, B> {
+        match self.next_free() {
+            // SAFETY: as above; as many are counted as are going to be made.
+            Some(block) if count > 0 => unsafe {
+                Block::fill(block, body, handle_count(count));
+                Shares::new(block, count)
+            },
+            _ => self.make(body).share(count),
+        }
     }
 
     #[cold]
     fn make(&self, body: B) -> Handle<K, B> {
-        // First, as it may panic, or make a handle here itself.
+        // Outside of the borrow, as it is not ours.
         let kept = self.kept.clone();
-        match self.room.get().checked_sub(1) {
-            None => Handle::alone(kept, body),
-            Some(room) => {
-                self.room.set(room);
-                // Relaxed: the pool's own share keeps the count above zero meanwhile.
-                self.home().shares.fetch_add(1, Ordering::Relaxed);
-                Block::make(self.home.as_ptr(), kept, body)
-            }
+        let mut ring = self.ring.borrow_mut();
+        if ring.len() >= (MOST_BYTES / size_of::<Block<K, B>>()).min(MOST_BLOCKS) {
+            return Handle::alone(kept, body);
         }
+        let block = Block::make(BUSY, kept, body);
+        // Right before the one that was looked at last, so that the ring stays in order.
+        ring.insert(self.last.get(), block);
+        Handle::new(block)
     }
 }
 
 impl<K, B> Pool<K, B> {
-    /// A free block, from those at hand, else from those that came back.
+    /// A free block, if one of the two that are likely to be free is.
     #[inline]
-    fn pop(&self) -> Option<NonNull<Block<K, B>>> {
-        let mut block = self.free.get();
-        if block.is_null() {
-            // SAFETY: the pool has a share of its home.
-            let returned = unsafe { &self.home.as_ref().returned };
-            if returned.load(Ordering::Relaxed).is_null() {
-                return None;
-            }
-            // Acquire: the ends of the bodies, and the links, happened before.
-            block = returned.swap(ptr::null_mut(), Ordering::Acquire);
+    fn next_free(&self) -> Option<NonNull<Block<K, B>>> {
+        let ring = self.ring.borrow();
+        let last = self.last.get();
+        let block = *ring.get(last)?;
+        if is_free(block) {
+            return Some(block);
         }
-        let block = NonNull::new(block)?;
-        // SAFETY: it is in a list that is ours, so it is free, and its slot holds the link.
-        let next = unsafe { block.as_ref().slot.with(|slot| (*slot).next) };
-        self.free.set(next);
-        Some(block)
+        let next = if last + 1 < ring.len() { last + 1 } else { 0 };
+        // Also where it is not free: one that stays in use is passed by.
+        self.last.set(next);
+        let block = *ring.get(next)?;
+        is_free(block).then_some(block)
     }
+}
+
+impl<K, B> Block<K, B> {
+    /// Puts a body into a free block, with so many handles counted.
+    ///
+    /// # Safety
+    ///
+    /// The block is free, and the caller's pool's.
+    #[inline]
+    unsafe fn fill(this: NonNull<Self>, body: B, handles: u32) {
+        // SAFETY: nobody else knows the block; its slot holds no body.
+        unsafe {
+            let block = this.as_ref();
+            block.slot.with_mut(|slot| {
+                (*slot).write(body);
+            });
+            // Relaxed, both: no handle is shared yet, and sharing one orders them before.
+            block.standing.store(BUSY, Ordering::Relaxed);
+            block.handles.store(handles, Ordering::Relaxed);
+        }
+    }
+}
+
+#[inline]
+fn is_free<K, B>(block: NonNull<Block<K, B>>) -> bool {
+    // SAFETY: a block in the ring is freed only after the pool has left it alone.
+    let standing = unsafe { &block.as_ref().standing };
+    // Acquire: the end of the last body happened before.
+    standing.load(Ordering::Acquire) == FREE
 }
 
 impl<K, B> Drop for Pool<K, B> {
     fn drop(&mut self) {
-        // SAFETY: the pool has a share of its home.
-        let returned = unsafe { &self.home.as_ref().returned };
-        // AcqRel: as in `pop`; and whoever reads `CLOSED` comes after this.
-        let came_back = returned.swap(closed(), Ordering::AcqRel);
-        let mut shares = 1;
-        for mut list in [self.free.get(), came_back] {
-            while let Some(block) = NonNull::new(list) {
-                // SAFETY: both lists are ours alone, and so are their blocks, which hold links.
-                unsafe {
-                    list = block.as_ref().slot.with(|slot| (*slot).next);
+        for block in self.ring.get_mut().drain(..) {
+            // SAFETY: the block lives until the swap, and after it if it was free, and then it is
+            // ours alone.
+            unsafe {
+                // Release: what this did with the block happens before its last handle frees it.
+                // Acquire: the other way round.
+                if block.as_ref().standing.swap(ALONE, Ordering::AcqRel) == FREE {
                     drop(Box::from_raw(block.as_ptr()));
                 }
-                shares += 1;
             }
         }
-        // SAFETY: these are the shares of the blocks that were freed, and the pool's own.
-        unsafe { Home::give_back(self.home.as_ptr(), shares) }
     }
 }
