@@ -10,53 +10,10 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::Duration;
 
-use chanbus::{Bus, Subscription};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
-use support::{ArcLoop, CAPACITY, PAYLOAD, Payload, bus, must, short, timed_in_chunks};
-
-/// What is emitted on matches these, whichever feed it is.
-const WANTED: [&str; 4] = ["feed.**", "feed.*.tick", "**", "**.tick"];
-
-struct Scene {
-    bus: Bus<Payload>,
-    wanted: Vec<Subscription<Payload>>,
-    /// Subscriptions that match none of the topics that are emitted on.
-    _others: Vec<Subscription<Payload>>,
-}
-
-impl Scene {
-    fn new(subscriptions: usize) -> Self {
-        // One slot for those that get nothing: 100,000 queues of 256 would take a gigabyte.
-        let bus = bus(subscriptions, 1);
-        let wanted = WANTED
-            .iter()
-            .map(|pattern| must(bus.subscription(*pattern).capacity(CAPACITY).subscribe()))
-            .collect();
-        let others = (WANTED.len()..subscriptions)
-            .map(|number| {
-                // Exact, with a wildcard behind, and with one in front: each is found differently.
-                must(bus.subscribe(match number % 4 {
-                    0 => format!("user.{number}.name"),
-                    1 => format!("user.{number}.*"),
-                    2 => format!("user.{number}.**"),
-                    _ => format!("*.{number}.name"),
-                }))
-            })
-            .collect();
-        Scene {
-            bus,
-            wanted,
-            _others: others,
-        }
-    }
-
-    fn drain(&self) {
-        for subscription in &self.wanted {
-            subscription.try_iter().for_each(drop);
-        }
-    }
-}
+use support::scene::{Scene, WANTED};
+use support::{ArcLoop, CAPACITY, PAYLOAD, must, short, timed_in_chunks};
 
 fn routing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("routing");

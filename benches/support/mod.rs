@@ -12,6 +12,8 @@
 // Each benchmark is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod scene;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
