@@ -177,34 +177,6 @@ impl<T> Ledger<T> {
     }
 }
 
-/// A count that many threads add to without getting into each other's way.
-pub(super) struct Striped([Padded<AtomicU64>; STRIPES]);
-
-const STRIPES: usize = 8;
-
-impl Striped {
-    pub(super) fn new() -> Self {
-        Striped(std::array::from_fn(|_| Padded::default()))
-    }
-
-    pub(super) fn add(&self, count: u64) {
-        use crate::sync::AtomicUsize;
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            // Relaxed: any number will do.
-            static STRIPE: usize = NEXT.fetch_add(1, Relaxed) % STRIPES;
-        }
-        // Relaxed: a statistic. A thread that is being torn down uses the first stripe.
-        let stripe = STRIPE.try_with(|stripe| *stripe).unwrap_or(0);
-        self.0[stripe].fetch_add(count, Relaxed);
-    }
-
-    pub(super) fn sum(&self) -> u64 {
-        // Relaxed: a statistic, exact once publishers are joined.
-        self.0.iter().map(|stripe| stripe.load(Relaxed)).sum()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Mutex, OnceLock, Weak};

@@ -6,7 +6,7 @@ use std::mem::needs_drop;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details, Resolved};
-use super::deliver::deliver_plainly;
+use super::deliver::{deliver_batch, deliver_plainly};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
@@ -70,7 +70,6 @@ struct Kept<T> {
 
 impl<T: Send + Sync + 'static> Publisher<T> {
     pub(super) fn new(core: &Arc<Core<T>>, topic: &str) -> Result<Self, TopicError> {
-        // The cached topic, if there is one, spares an allocation.
         let topic = core
             .registry
             .route(&core.registry.load(), topic)?
@@ -81,6 +80,8 @@ impl<T: Send + Sync + 'static> Publisher<T> {
 
     fn bound(core: Arc<Core<T>>, topic: Topic, source: Option<Arc<str>>) -> Self {
         let count = core.registry.frozen(|_, ledger| ledger.add_publisher());
+        // A copy of its own: a count of handles that several publishers write costs more than a push.
+        let topic = topic.copied();
         Publisher {
             is_bare: source.is_none() && core.history.is_none(),
             core,
@@ -285,10 +286,15 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             return Err(EmitError::Closed(items));
         };
         let count = items.len() as u64;
-        let events = items
-            .into_iter()
-            .map(|item| self.make(item, nanos, extras.clone()));
-        let emitted = self.core.send_many(&kept.resolved, events);
+        let Resolved { topic, route } = &*kept.resolved;
+        let items = items.into_iter();
+        let emitted = if route.plain && extras.is_none() {
+            let events = items.map(|item| self.events.shares(item, nanos, route.members.len()));
+            deliver_batch(topic, route, events, self.core.on_panic())
+        } else {
+            let events = items.map(|item| self.make(item, nanos, extras.clone()));
+            self.core.send_many(&kept.resolved, events)
+        };
         self.route.set(Some(kept));
         self.counted(count);
         Ok(emitted)

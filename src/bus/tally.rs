@@ -1,7 +1,7 @@
-//! A count that one thread adds to cheaply, and any other correctly.
+//! Counts that a thread adds to cheaply, and that any thread may add to.
 
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{AtomicU64, thread_number};
+use crate::sync::{AtomicU64, Padded, thread_number};
 
 /// Counts what consumers take.
 ///
@@ -20,14 +20,18 @@ pub(crate) struct Tally {
 impl Tally {
     #[inline]
     pub(crate) fn add_one(&self) {
-        let me = thread_number();
+        self.add(thread_number(), 1);
+    }
+
+    #[inline]
+    fn add(&self, me: u64, count: u64) {
         // Relaxed: set once, and only this thread can have set it to its own number.
         if self.owner.load(Relaxed) == me || self.claim(me) {
             // Release: whoever reads the count also sees what was taken.
-            self.own.store(self.own.load(Relaxed) + 1, Release);
+            self.own.store(self.own.load(Relaxed) + count, Release);
         } else {
             // Release as above.
-            self.others.fetch_add(1, Release);
+            self.others.fetch_add(count, Release);
         }
     }
 
@@ -44,11 +48,32 @@ impl Tally {
     }
 }
 
+/// A count that many threads add to without getting into each other's way.
+pub(crate) struct Striped([Padded<Tally>; STRIPES]);
+
+const STRIPES: usize = 8;
+
+impl Striped {
+    pub(crate) fn new() -> Self {
+        Striped(std::array::from_fn(|_| Padded::default()))
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: u64) {
+        let me = thread_number();
+        self.0[me as usize % STRIPES].add(me, count);
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.0.iter().map(|stripe| stripe.sum()).sum()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
 
-    use super::Tally;
+    use super::{Striped, Tally};
 
     #[test]
     fn p5_every_thread_counts_whoever_came_first() {
@@ -70,5 +95,16 @@ mod tests {
         thread::scope(|scope| scope.spawn(|| tally.add_one()).join()).unwrap();
         tally.add_one();
         assert_eq!(tally.sum(), 3);
+    }
+
+    #[test]
+    fn p5_a_striped_count_loses_nothing() {
+        let striped = Striped::new();
+        thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| (0..100).for_each(|_| striped.add(3)));
+            }
+        });
+        assert_eq!(striped.sum(), 6_000);
     }
 }

@@ -5,18 +5,22 @@
 //! before the event is in any queue, and whatever it does in a tap or a destructor after it is in
 //! all of them: an emit from inside comes wholly before or wholly after, in every queue (P3).
 
+mod batch;
+
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::emitted::Emitted;
-use super::panics::{PanicHook, PanicPlace, drop_event, shield};
-use super::routing::{Member, Route};
-use super::subscriber::Pushed;
+use crate::bus::emitted::Emitted;
+use crate::bus::panics::{PanicHook, PanicPlace, drop_event, shield};
+use crate::bus::routing::{Member, Route};
+use crate::bus::subscriber::Pushed;
 use crate::cause::Cause;
 use crate::event::{Event, EventShares};
 use crate::sync::{Arc, Ordering};
 use crate::topic::Topic;
+
+pub(super) use self::batch::deliver_batch;
 
 /// Events that left the queues during an emit, dropped at its end.
 ///
@@ -28,7 +32,7 @@ type Evicted<T> = SmallVec<[Event<T>; 4]>;
 type Full = SmallVec<[usize; 4]>;
 
 /// Delivers an event of this topic to everybody on the topic's route; never waits.
-pub(super) fn deliver<T>(
+pub(in crate::bus) fn deliver<T>(
     topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
@@ -49,7 +53,7 @@ pub(super) fn deliver<T>(
 ///
 /// (The sums come back only where they say more, which spares most emits a way through memory.)
 #[inline(always)]
-pub(super) fn deliver_plainly<T>(
+pub(in crate::bus) fn deliver_plainly<T>(
     topic: &Topic,
     route: &Route<T>,
     mut handles: EventShares<T>,
@@ -100,7 +104,7 @@ fn deliver_fully<T>(
 }
 
 /// Delivers an event to everybody on the route, and waits until the deadline for those without room.
-pub(super) fn deliver_within<T>(
+pub(in crate::bus) fn deliver_within<T>(
     topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
@@ -237,7 +241,12 @@ impl<'a, T> Delivery<'a, T> {
 
     /// Keeps a handle to the end: it may be the last, and no destructor runs before that.
     fn keep(&mut self, handle: Event<T>) {
-        self.kept.get_or_insert(handle);
+        match &self.kept {
+            None => self.kept = Some(handle),
+            // Of another event, in a batch; else of the same one.
+            Some(kept) if !kept.ptr_eq(&handle) => keep_for_later(&mut self.evicted, handle),
+            Some(_) => {}
+        }
     }
 
     fn refuse(&mut self, place: usize) {
@@ -328,7 +337,7 @@ impl<'a, T> Delivery<'a, T> {
 }
 
 /// What the filter says; `None` if the subscription has gone, and its filter with it.
-pub(super) fn accepts<T>(
+pub(in crate::bus) fn accepts<T>(
     member: &Member<T>,
     event: &Event<T>,
     on_panic: Option<&PanicHook>,
