@@ -17,8 +17,9 @@ use crate::support::PAYLOAD;
 
 const SLEEPERS: usize = 64;
 
-/// After an event, until all sleep again; some channels give up their turn hundreds of times first.
-const UNTIL_PARKED: Duration = Duration::from_millis(5);
+/// After an event, until all sleep again. Long, as some channels have each thread yield hundreds of
+/// times first.
+const UNTIL_PARKED: Duration = Duration::from_millis(20);
 
 pub(super) fn rows() -> Vec<Spec> {
     vec![Spec::new(
@@ -31,7 +32,7 @@ pub(super) fn rows() -> Vec<Spec> {
 }
 
 fn measure(run: &Run) -> Outcome {
-    let samples = run.effort.pick(2, 8, 16);
+    let samples = run.effort.pick(2, 4, 8);
     let contenders = vec![
         herd::<OwnPublisher>(samples),
         herd::<ByArc<Crossbeam>>(samples),
