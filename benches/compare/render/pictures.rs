@@ -89,7 +89,7 @@ fn colour(contender: &str) -> RGBColor {
 fn aims(goals: &[(&Row, &Goal)]) -> Drawn {
     const LINE: i32 = 34;
     const LEFT: i32 = 20;
-    const MUST: i32 = 560;
+    const MUST: i32 = 520;
     let height = (goals.len() as u32 + 1) * LINE as u32 + 10;
     let mut svg = String::new();
     {
@@ -111,7 +111,7 @@ fn aims(goals: &[(&Row, &Goal)]) -> Drawn {
             let at = |value: f64| {
                 let length = f64::from(MUST - LEFT) * value / must;
                 // Far beyond the line it makes no difference how far.
-                (LEFT + length.round() as i32).clamp(LEFT + 1, WIDTH.cast_signed() - 200)
+                (LEFT + length.round() as i32).clamp(LEFT + 1, WIDTH.cast_signed() - 260)
             };
             let (end, bar) = (at(goal.value.median), top + 14);
             let corners = [(LEFT, bar), (end, bar + 12)];
