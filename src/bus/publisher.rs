@@ -49,6 +49,8 @@ use crate::topic::Topic;
 /// assert_eq!(sub.len(), 2);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
+// Publishers of several threads may lie side by side, and each emit writes to its own.
+#[repr(align(128))]
 pub struct Publisher<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
     /// Makes its events, in blocks that come back to it with the topic still in them.
