@@ -59,6 +59,9 @@ fn p1_filters_and_taps_add_no_allocation() {
     let all = bus.subscribe("a").unwrap();
     let tap = bus.tap("a", |_| {}).unwrap();
     let publisher = bus.publisher("a").unwrap();
+    // Each queue is made for its first event.
+    publisher.emit(1).unwrap();
+    assert!(odd.try_recv().is_ok() && all.try_recv().is_ok());
     let counted = both_ways(&bus, &publisher, &mut || {
         let _ = odd.try_recv();
         assert!(all.try_recv().is_ok());

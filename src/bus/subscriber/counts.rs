@@ -3,8 +3,8 @@
 use super::super::conflate::Keyed;
 use super::super::overflow::Overflow;
 use super::{Losses, Mailbox};
-use crate::sync::Arc;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{Arc, Queue};
 
 impl<E: Keyed> Mailbox<E> {
     /// Messages that wait, replayed ones included, tokens not.
@@ -18,12 +18,13 @@ impl<E: Keyed> Mailbox<E> {
             self.pending_len.load(Relaxed)
         } else {
             let tokens = self.tokens.load(Relaxed);
-            self.queue.len().saturating_sub(tokens)
+            let queued = self.queue.get().map_or(0, Queue::len);
+            queued.saturating_sub(tokens)
         }
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.queue.capacity()
+        self.capacity
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
@@ -53,7 +54,7 @@ impl<E: Keyed> Mailbox<E> {
 
     /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
     pub(crate) fn missed(&self) -> u64 {
-        let mut gaps = self.gaps.lock();
+        let mut gaps = self.gaps().lock();
         gaps.clear();
         self.report(u64::MAX)
     }
@@ -65,7 +66,7 @@ impl<E: Keyed> Mailbox<E> {
         if self.losses.dropped.load(Acquire) == self.reported.load(Acquire) {
             return 0;
         }
-        let mut gaps = self.gaps.lock();
+        let mut gaps = self.gaps().lock();
         // What the log does not place (its lock was taken) is due now. Relaxed: `taken` only places a
         // gap, and `reported` is written under this lock. Acquire: pairs with `lose`.
         gaps.due(self.taken.sum());

@@ -110,7 +110,9 @@ pub(crate) struct Losses {
 /// emit to many subscriptions pays for the lines that it touches in each.
 #[repr(C, align(64))]
 pub(crate) struct Mailbox<E: Keyed> {
-    queue: Queue<Option<E>>,
+    /// Made by the first who needs it, see [`queue`](Mailbox::queue).
+    queue: OnceBox<Queue<Option<E>>>,
+    capacity: usize,
     /// How many messages are in `front`.
     front_len: AtomicUsize,
     /// Messages under `Overflow::Latest`. Every message token in `queue` was pushed after its message
@@ -127,9 +129,9 @@ pub(crate) struct Mailbox<E: Keyed> {
     taken: Tally,
     /// The number of messages in `pending`, for readers that must not wait for its lock.
     pending_len: AtomicUsize,
-    /// Messages that come before the queue and outside its capacity. Filled before there is a
-    /// consumer; from then on only taken from.
-    front: Mutex<VecDeque<E>>,
+    /// Messages that come before the queue and outside its capacity, if there are any. Filled before
+    /// there is a consumer; from then on only taken from.
+    front: OnceBox<Mutex<VecDeque<E>>>,
     /// End tokens in the queue, so that `len` can leave them out.
     tokens: AtomicUsize,
     /// Raised at close, for publishers that wait for room; made by the first of them.
@@ -137,7 +139,8 @@ pub(crate) struct Mailbox<E: Keyed> {
     losses: Arc<Losses>,
     /// How many of `losses.dropped` the consumer was told of. Written under the lock of `gaps`.
     reported: AtomicU64,
-    gaps: Mutex<Gaps>,
+    /// Made at the first loss.
+    gaps: OnceBox<Mutex<Gaps>>,
 }
 
 impl<E: Keyed> Mailbox<E> {
@@ -146,11 +149,12 @@ impl<E: Keyed> Mailbox<E> {
         let latest = overflow == Overflow::Latest;
         let pending = latest.then(|| Box::new(Mutex::new(Pending::new(capacity))));
         Mailbox {
-            queue: Queue::new(capacity),
+            queue: OnceBox::new(),
+            capacity,
             overflow,
             pending,
             pending_len: AtomicUsize::new(0),
-            front: Mutex::new(VecDeque::new()),
+            front: OnceBox::new(),
             front_len: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -159,8 +163,24 @@ impl<E: Keyed> Mailbox<E> {
             room: OnceBox::new(),
             losses: Arc::new(Losses::default()),
             reported: AtomicU64::new(0),
-            gaps: Mutex::new(Gaps::default()),
+            gaps: OnceBox::new(),
         }
+    }
+
+    /// The queue, which an idle subscription does not have yet: it is made by the first push, or by
+    /// the first consumer that waits. Of several who come at once each makes one, one is used, and the
+    /// others free theirs (P1: nobody waits for another's).
+    #[inline]
+    fn queue(&self) -> &Queue<Option<E>> {
+        match self.queue.get() {
+            Some(queue) => queue,
+            None => self.make_queue(self.capacity),
+        }
+    }
+
+    #[cold]
+    fn make_queue(&self, capacity: usize) -> &Queue<Option<E>> {
+        self.queue.get_or_init(|| Box::new(Queue::new(capacity)))
     }
 
     // ---- publishers ----
@@ -176,7 +196,7 @@ impl<E: Keyed> Mailbox<E> {
         if self.pending.is_some() || self.closed.load(Acquire) {
             return Err(message);
         }
-        match self.queue.try_push(Some(message)) {
+        match self.queue().try_push(Some(message)) {
             Err(Some(message)) => Err(message),
             // A queue hands back what it was given.
             Ok(()) | Err(None) => Ok(()),
@@ -210,7 +230,7 @@ impl<E: Keyed> Mailbox<E> {
             if self.closed.load(Acquire) {
                 break;
             }
-            match self.queue.try_pop() {
+            match self.queue().try_pop() {
                 Some(Some(oldest)) => {
                     // Relaxed: says where the gap is, not how large; see `lose`.
                     self.lose(self.taken.sum());
@@ -225,7 +245,7 @@ impl<E: Keyed> Mailbox<E> {
                 // A consumer made the room.
                 None => {}
             }
-            match self.queue.try_push(message.take()) {
+            match self.queue().try_push(message.take()) {
                 Ok(()) => return Pushed::Accepted,
                 Err(back) => message = back,
             }
@@ -257,7 +277,7 @@ impl<E: Keyed> Mailbox<E> {
             Offer::Added => {
                 // One token a message. It fits, as there are no more tokens than messages, unless
                 // end tokens fill the queue; then nobody sleeps, and who ends looks in `pending`.
-                let _ = self.queue.try_push(None);
+                let _ = self.queue().try_push(None);
                 Pushed::Accepted
             }
             Offer::Replaced(older) => {
@@ -275,7 +295,7 @@ impl<E: Keyed> Mailbox<E> {
     pub(crate) fn push_late(&self, message: E) {
         let pushed = match &self.pending {
             Some(pending) => self.push_latest(pending, message, &mut drop),
-            None => match self.queue.try_push(Some(message)) {
+            None => match self.queue().try_push(Some(message)) {
                 Ok(()) => Pushed::Accepted,
                 Err(_) => unreachable!("a test pushes where there is room"),
             },
@@ -306,7 +326,7 @@ impl<E: Keyed> Mailbox<E> {
             if let Some(message) = self.pop_pending() {
                 break Some(message);
             }
-            match self.queue.try_pop() {
+            match self.queue().try_pop() {
                 Some(Some(message)) => break Some(message),
                 Some(None) => self.forget_token(),
                 None => break None,
@@ -328,7 +348,12 @@ impl<E: Keyed> Mailbox<E> {
         // Either `close` sees the signal, or this sees `closed`: both fence in between.
         fence_full();
         // Relaxed: the fence does it.
-        self.closed.load(Relaxed) || self.queue.wait_writable(signal, deadline)
+        self.closed.load(Relaxed) || self.queue().wait_writable(signal, deadline)
+    }
+
+    fn gaps(&self) -> &Mutex<Gaps> {
+        self.gaps
+            .get_or_init(|| Box::new(Mutex::new(Gaps::default())))
     }
 
     fn lose(&self, before: u64) {
@@ -337,10 +362,10 @@ impl<E: Keyed> Mailbox<E> {
         self.losses.dropped.fetch_add(1, Release);
         // Only tried: a publisher waits for no consumer. A place that was not noted is reported at
         // the next take.
-        if let Some(mut gaps) = self.gaps.try_lock() {
+        if let Some(mut gaps) = self.gaps().try_lock() {
             // Relaxed: says where the gap is, not how large.
             let next = self.taken.sum();
-            gaps.note(before, next, self.queue.capacity().saturating_add(1));
+            gaps.note(before, next, self.capacity.saturating_add(1));
         }
     }
 
@@ -352,6 +377,9 @@ impl<E: Keyed> Mailbox<E> {
         if self.closed.swap(true, SeqCst) {
             return false;
         }
+        // A mailbox that was never used gets a queue for the token alone. So whoever comes late, to
+        // push or to wait, meets a token.
+        self.make_queue(1);
         self.push_token();
         // Either this sees the signal of a publisher that waits for room, or that one sees `closed`.
         fence_full();
@@ -382,7 +410,7 @@ impl<E: Keyed> Mailbox<E> {
         // Relaxed, here and below: a correction to `len`, a figure for readers. Counted before the
         // push, so that a token is never taken before it is counted.
         self.tokens.fetch_add(1, Relaxed);
-        if self.queue.try_push(None).is_err() {
+        if self.queue().try_push(None).is_err() {
             self.tokens.fetch_sub(1, Relaxed);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::super::conflate::Keyed;
 use super::{Mailbox, Popped};
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::sync::{AtomicBool, Select, register_ready};
+use crate::sync::{AtomicBool, Mutex, Queue, Select, register_ready};
 
 impl<E: Keyed> Mailbox<E> {
     /// Puts messages before all that is pushed; to be called before there is a consumer.
@@ -14,7 +14,8 @@ impl<E: Keyed> Mailbox<E> {
         // Release: with the acquire loads of `front_len`. There is no consumer yet who could come
         // between this and the next line.
         self.front_len.store(messages.len(), Release);
-        *self.front.lock() = messages;
+        let front = || Box::new(Mutex::new(VecDeque::new()));
+        *self.front.get_or_init(front).lock() = messages;
     }
 
     /// Takes the next message without waiting.
@@ -29,7 +30,7 @@ impl<E: Keyed> Mailbox<E> {
             if self.ended.load(Acquire) {
                 return self.pop_rest(finished);
             }
-            match self.queue.try_pop() {
+            match self.queue.get().and_then(Queue::try_pop) {
                 Some(Some(message)) => return Popped::Message(self.account(message)),
                 Some(None) => {
                     if let Some(popped) = self.unwrap_token() {
@@ -52,7 +53,7 @@ impl<E: Keyed> Mailbox<E> {
                 found => return found,
             }
             // A close after the look above pushes a token, which ends this sleep.
-            match self.queue.pop(deadline) {
+            match self.queue().pop(deadline) {
                 Ok(Some(message)) => return Popped::Message(self.account(message)),
                 Ok(None) => {
                     if let Some(popped) = self.unwrap_token() {
@@ -66,7 +67,7 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Sleeps until a take may find something, without taking it; `false` when the deadline passed.
     pub(crate) fn wait(&self, finished: &AtomicBool, deadline: Option<Instant>) -> bool {
-        self.is_ready(finished) || self.queue.wait_readable(deadline)
+        self.is_ready(finished) || self.queue().wait_readable(deadline)
     }
 
     /// Adds the wait for the next message to a `Select` of the user's.
@@ -74,7 +75,7 @@ impl<E: Keyed> Mailbox<E> {
         if self.is_ready(finished) {
             register_ready(select)
         } else {
-            self.queue.register(select)
+            self.queue().register(select)
         }
     }
 
@@ -123,7 +124,7 @@ impl<E: Keyed> Mailbox<E> {
             if let Some(message) = self.pop_pending() {
                 return Popped::Message(self.account(message));
             }
-            match self.queue.try_pop() {
+            match self.queue().try_pop() {
                 Some(Some(message)) => return Popped::Message(self.account(message)),
                 Some(None) => self.forget_token(),
                 None => break,
@@ -158,7 +159,7 @@ impl<E: Keyed> Mailbox<E> {
 
     #[cold]
     fn pop_replayed(&self) -> Option<E> {
-        let mut front = self.front.lock();
+        let mut front = self.front.get()?.lock();
         let message = front.pop_front();
         // Release: pairs with the load above.
         self.front_len.store(front.len(), Release);
