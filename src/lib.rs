@@ -203,8 +203,8 @@ pub use bus::{
     Batch, Batched, Beat, Bus, BusBuilder, BusStats, CaughtPanic, Closer, DEFAULT_CAPACITY,
     DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE, Emitted,
     Heartbeats, IntoIter, Iter, MAX_CAPACITY, Overflow, PanicPlace, Publisher, Subscription,
-    SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter, WeakBus, global, global_or_default,
-    set_global, take_global,
+    SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter, WakeUps, WeakBus, global,
+    global_or_default, set_global, take_global,
 };
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};

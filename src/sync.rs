@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TrySendError};
 
-pub(crate) use crossbeam_channel::Select;
+pub(crate) use crossbeam_channel::{Select, Sender, bounded};
 pub(crate) use once_cell::race::OnceBox;
 pub(crate) use parking_lot::Mutex;
 pub(crate) use std::sync::Arc;
@@ -191,6 +191,10 @@ impl<M> Queue<M> {
 
     pub(crate) fn len(&self) -> usize {
         self.receiver.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
     }
 
     pub(crate) fn capacity(&self) -> usize {

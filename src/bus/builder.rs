@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 use super::Bus;
 use super::overflow::Overflow;
 use super::panics::{CaughtPanic, PanicHook};
+use super::wake_ups::{WakeUps, start_ringer};
 use crate::clock::Clock;
-use crate::error::BuildError;
+use crate::error::{BadCapacity, BuildError};
 use crate::pattern::Syntax;
 use crate::sync::Arc;
 
@@ -64,6 +65,7 @@ pub(super) struct Settings {
     pub(super) history: usize,
     pub(super) max_chain: usize,
     pub(super) route_cache: usize,
+    pub(super) wake_ups: WakeUps,
     pub(super) clock: Clock,
     pub(super) on_panic: Option<PanicHook>,
 }
@@ -79,6 +81,7 @@ impl Default for Settings {
             history: 0,
             max_chain: DEFAULT_MAX_CHAIN,
             route_cache: DEFAULT_ROUTE_CACHE,
+            wake_ups: WakeUps::default(),
             clock: Clock::default(),
             on_panic: None,
         }
@@ -96,6 +99,7 @@ impl Default for Settings {
 /// | [`history`](BusBuilder::history) | none |
 /// | [`max_chain`](BusBuilder::max_chain) | [`DEFAULT_MAX_CHAIN`], 32 |
 /// | [`route_cache`](BusBuilder::route_cache) | [`DEFAULT_ROUTE_CACHE`], 16,384 topics |
+/// | [`wake_ups`](BusBuilder::wake_ups) | [`WakeUps::Direct`], whoever emits |
 /// | [`clock`](BusBuilder::clock) | [`Clock::coarse`] |
 /// | [`on_panic`](BusBuilder::on_panic) | nothing; panics are caught and counted all the same |
 ///
@@ -244,6 +248,19 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
         self
     }
 
+    /// Who wakes consumers that sleep in a blocking receive: whoever emits, or a thread of the bus's
+    /// own.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, WakeUps};
+    /// let bus: Bus<u32> = Bus::builder().wake_ups(WakeUps::Handed).build()?;
+    /// # Ok::<(), chanbus::BuildError>(())
+    /// ```
+    pub fn wake_ups(mut self, wake_ups: WakeUps) -> Self {
+        self.settings.wake_ups = wake_ups;
+        self
+    }
+
     /// Where timestamps come from.
     ///
     /// ```
@@ -285,15 +302,19 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     /// ```
     pub fn build(self) -> Result<Bus<T>, BuildError> {
         check_capacity(self.settings.capacity)?;
-        Ok(Bus::with(self.settings))
+        let ringer = match self.settings.wake_ups {
+            WakeUps::Direct => None,
+            WakeUps::Handed => Some(start_ringer(self.settings.name.as_deref())?),
+        };
+        Ok(Bus::with(self.settings, ringer))
     }
 }
 
-pub(super) fn check_capacity(capacity: usize) -> Result<(), BuildError> {
+pub(super) fn check_capacity(capacity: usize) -> Result<(), BadCapacity> {
     match capacity {
-        0 => Err(BuildError::ZeroCapacity),
+        0 => Err(BadCapacity::Zero),
         1..=MAX_CAPACITY => Ok(()),
-        _ => Err(BuildError::CapacityTooLarge { capacity }),
+        _ => Err(BadCapacity::TooLarge { capacity }),
     }
 }
 
@@ -309,6 +330,7 @@ impl<T> fmt::Debug for BusBuilder<T> {
             .field("history", &settings.history)
             .field("max_chain", &settings.max_chain)
             .field("route_cache", &settings.route_cache)
+            .field("wake_ups", &settings.wake_ups)
             .field("clock", &settings.clock)
             .finish_non_exhaustive()
     }

@@ -11,11 +11,12 @@ use super::ledger::Ledger;
 use super::panics::PanicHook;
 use super::registry::{self, Registry, Version};
 use super::routing::Table;
+use super::subscriber::Bell;
 use super::tally::Striped;
 use crate::cause::Cause;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering, Sender};
 use crate::topic::Topic;
 
 /// A topic and who listens to it, as publishers keep it.
@@ -37,21 +38,29 @@ pub(super) struct Core<T> {
     /// Emits without a publisher; publishers count for themselves.
     pub(super) unbound: Striped,
     next_id: AtomicU64,
+    /// To the thread that wakes consumers, if emits do not.
+    ringer: Option<Sender<Arc<Bell>>>,
 }
 
 impl<T> Core<T> {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, ringer: Option<Sender<Arc<Bell>>>) -> Self {
         Core {
             registry: Registry::new(Table::new(), Ledger::new(), settings.route_cache),
             history: History::new(settings.history),
             unbound: Striped::new(),
             next_id: AtomicU64::new(0),
+            ringer,
             settings,
         }
     }
 
     pub(super) fn on_panic(&self) -> Option<&PanicHook> {
         self.settings.on_panic.as_ref()
+    }
+
+    /// A bell for one more subscription, if its consumers need one.
+    pub(super) fn bell(&self) -> Option<Bell> {
+        self.ringer.clone().map(Bell::new)
     }
 
     pub(super) fn is_closed(&self) -> bool {

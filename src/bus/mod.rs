@@ -30,6 +30,7 @@ mod subscription;
 mod tally;
 mod tap;
 mod wait;
+mod wake_ups;
 mod weak;
 
 use std::fmt;
@@ -52,13 +53,15 @@ pub use stats::{BusStats, SubscriptionStats};
 pub use subscribe::SubscriptionBuilder;
 pub use subscription::Subscription;
 pub use tap::TapGuard;
+pub use wake_ups::WakeUps;
 pub use weak::WeakBus;
 
 use self::builder::Settings;
 use self::core::Core;
+use self::subscriber::Bell;
 use crate::error::SubscribeError;
 use crate::pattern::IntoPatterns;
-use crate::sync::Arc;
+use crate::sync::{Arc, Sender};
 
 /// The hub: any thread emits, every interested subscriber has its own bounded queue.
 ///
@@ -134,7 +137,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Settings::default())
+        Self::with(Settings::default(), None)
     }
 
     /// Begins a bus with other settings.
@@ -147,9 +150,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
         BusBuilder::new()
     }
 
-    fn with(settings: Settings) -> Self {
+    fn with(settings: Settings, ringer: Option<Sender<Arc<Bell>>>) -> Self {
         Bus(Arc::new(Open {
-            core: Arc::new(Core::new(settings)),
+            core: Arc::new(Core::new(settings, ringer)),
         }))
     }
 

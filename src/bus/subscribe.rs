@@ -169,7 +169,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             id,
             name: self.name,
             filter: self.filter.map(Hook::new),
-            mailbox: Mailbox::new(self.capacity, self.overflow),
+            mailbox: Mailbox::new(self.capacity, self.overflow, core.bell()),
             epoch: AtomicU64::new(0),
         };
         let mut past = Vec::new();

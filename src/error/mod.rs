@@ -10,6 +10,7 @@ mod words;
 pub use any::Error;
 pub use emit::{BatchError, EmitError};
 pub use recv::{RecvError, RecvTimeoutError, TryRecvError, WaitError};
+pub(crate) use subscribe::BadCapacity;
 pub use subscribe::{BuildError, SubscribeError};
 pub(crate) use text::Fault;
 pub use text::{PatternError, PatternsError, TextErrorKind, TopicError};

@@ -156,13 +156,26 @@ impl From<PatternsError> for SubscribeError {
     }
 }
 
-impl From<BuildError> for SubscribeError {
-    fn from(error: BuildError) -> Self {
+/// A queue that cannot be made.
+pub(crate) enum BadCapacity {
+    Zero,
+    TooLarge { capacity: usize },
+}
+
+impl From<BadCapacity> for SubscribeError {
+    fn from(error: BadCapacity) -> Self {
         match error {
-            BuildError::ZeroCapacity => SubscribeError::ZeroCapacity,
-            BuildError::CapacityTooLarge { capacity } => {
-                SubscribeError::CapacityTooLarge { capacity }
-            }
+            BadCapacity::Zero => SubscribeError::ZeroCapacity,
+            BadCapacity::TooLarge { capacity } => SubscribeError::CapacityTooLarge { capacity },
+        }
+    }
+}
+
+impl From<BadCapacity> for BuildError {
+    fn from(error: BadCapacity) -> Self {
+        match error {
+            BadCapacity::Zero => BuildError::ZeroCapacity,
+            BadCapacity::TooLarge { capacity } => BuildError::CapacityTooLarge { capacity },
         }
     }
 }
@@ -185,9 +198,25 @@ pub enum BuildError {
         /// What was asked for.
         capacity: usize,
     },
+    /// The thread for [`WakeUps::Handed`](crate::WakeUps::Handed) could not be started.
+    NoThread {
+        /// What the system said.
+        kind: std::io::ErrorKind,
+    },
 }
 
 impl BuildError {
+    /// Whether a thread could not be started.
+    ///
+    /// ```
+    /// # use chanbus::BuildError;
+    /// assert!(!BuildError::ZeroCapacity.is_no_thread());
+    /// ```
+    #[must_use]
+    pub fn is_no_thread(self) -> bool {
+        matches!(self, BuildError::NoThread { .. })
+    }
+
     /// Whether queues of no slots were asked for.
     ///
     /// ```
@@ -222,6 +251,11 @@ impl fmt::Display for BuildError {
                 "a capacity of {capacity} is above the most that a queue can have: \
                  give `capacity` at most {}",
                 crate::MAX_CAPACITY
+            ),
+            BuildError::NoThread { kind } => write!(
+                f,
+                "the thread that wakes consumers could not be started ({kind}): \
+                 free some threads, or leave `wake_ups` as it is"
             ),
         }
     }

@@ -36,7 +36,7 @@ pub(in crate::bus) fn deliver_batch<T>(
                 match member.mailbox.push(handle) {
                     Ok(()) => {
                         delivery.emitted.delivered += 1;
-                        delivery.settle_if_ended(place);
+                        delivery.follow_up(place);
                     }
                     Err(handle) => delivery.push_harder(place, handle),
                 }

@@ -78,7 +78,7 @@ fn push_plainly<T>(
         if let Err(handle) = member.mailbox.push(handle) {
             return (place, Some(handle));
         }
-        if member.mailbox.has_ended() {
+        if member.mailbox.wants_more() {
             return (place, None);
         }
     }
@@ -153,7 +153,7 @@ impl<'a, T> Delivery<'a, T> {
     }
 
     /// Goes on where plain pushes stopped: at a queue without room, which handed its handle back, or
-    /// at one that has ended since the push.
+    /// at one that has more to be done after the push.
     #[cold]
     fn resume(
         mut self,
@@ -166,7 +166,7 @@ impl<'a, T> Delivery<'a, T> {
             Some(handle) => self.push_harder(place, handle),
             None => {
                 self.emitted.delivered += 1;
-                self.settle(place);
+                self.follow_up(place);
             }
         }
         self.push_from(place + 1, handles);
@@ -183,7 +183,7 @@ impl<'a, T> Delivery<'a, T> {
             match self.route.members[place].mailbox.push(handle) {
                 Ok(()) => {
                     self.emitted.delivered += 1;
-                    self.settle_if_ended(place);
+                    self.follow_up(place);
                 }
                 Err(handle) => self.push_harder(place, handle),
             }
@@ -208,7 +208,7 @@ impl<'a, T> Delivery<'a, T> {
         match pushed {
             Pushed::Accepted => {
                 self.emitted.delivered += 1;
-                self.settle_if_ended(place);
+                self.follow_up(place);
                 true
             }
             // It ended meanwhile, and counts as not matched.
@@ -254,10 +254,15 @@ impl<'a, T> Delivery<'a, T> {
         self.emitted.dropped += 1;
     }
 
+    /// The second half of every accepted push.
     #[inline]
-    fn settle_if_ended(&mut self, place: usize) {
-        if self.route.members[place].mailbox.has_ended() {
-            self.settle(place);
+    fn follow_up(&mut self, place: usize) {
+        let mailbox = &self.route.members[place].mailbox;
+        if mailbox.wants_more() {
+            mailbox.wake();
+            if mailbox.has_ended() {
+                self.settle(place);
+            }
         }
     }
 

@@ -54,8 +54,11 @@
 //! Publishers write no counter on the way of an accepted message. Consumers count what they take;
 //! what was accepted is that plus what waits. Losses are counted by whoever causes them.
 
+mod bell;
 mod counts;
 mod take;
+
+pub(crate) use self::bell::Bell;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -124,9 +127,13 @@ pub(crate) struct Mailbox<E: Keyed> {
     closed: AtomicBool,
     /// A consumer saw the end, or all are gone. Set once, after `closed`.
     ended: AtomicBool,
+    /// There is a `bell`. Here, so that who pushes looks at one line.
+    rings: bool,
     // The line ends here, at 64 bytes. What follows is the consumers', or touched now and then.
     /// Messages taken from the queue.
     taken: Tally,
+    /// Where consumers sleep, if others than publishers are to wake them; else they do in the queue.
+    bell: Option<Arc<Bell>>,
     /// The number of messages in `pending`, for readers that must not wait for its lock.
     pending_len: AtomicUsize,
     /// Messages that come before the queue and outside its capacity, if there are any. Filled before
@@ -145,7 +152,7 @@ pub(crate) struct Mailbox<E: Keyed> {
 
 impl<E: Keyed> Mailbox<E> {
     /// A mailbox of exactly `capacity` slots, which must be at least one.
-    pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
+    pub(crate) fn new(capacity: usize, overflow: Overflow, bell: Option<Bell>) -> Self {
         let latest = overflow == Overflow::Latest;
         let pending = latest.then(|| Box::new(Mutex::new(Pending::new(capacity))));
         Mailbox {
@@ -158,7 +165,9 @@ impl<E: Keyed> Mailbox<E> {
             front_len: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            rings: bell.is_some(),
             taken: Tally::default(),
+            bell: bell.map(Arc::new),
             tokens: AtomicUsize::new(0),
             room: OnceBox::new(),
             losses: Arc::new(Losses::default()),
@@ -310,13 +319,27 @@ impl<E: Keyed> Mailbox<E> {
         self.lose(self.taken.sum() + self.queued() as u64);
     }
 
-    /// The second half of an accepted push: whether the consumers have left, so that the publisher
-    /// must [`settle`](Mailbox::settle).
+    /// The second half of an accepted push: whether there is something to be done, by
+    /// [`wake`](Mailbox::wake) and, if it [`has_ended`](Mailbox::has_ended),
+    /// [`settle`](Mailbox::settle).
+    #[inline]
+    pub(crate) fn wants_more(&self) -> bool {
+        self.has_ended() | self.rings
+    }
+
+    /// Whether the consumers have left, so that who pushed must settle.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
         // SeqCst, after the push: see "A message behind the token". (Under `Latest` the lock of
         // `pending` does it.)
         self.ended.load(SeqCst)
+    }
+
+    /// Has a consumer woken that sleeps elsewhere than in the queue, after a push.
+    pub(crate) fn wake(&self) {
+        if let Some(bell) = &self.bell {
+            bell.hand_on();
+        }
     }
 
     /// Takes one message back, counted as dropped; `None` if others have taken all.
@@ -413,6 +436,7 @@ impl<E: Keyed> Mailbox<E> {
         if self.queue().try_push(None).is_err() {
             self.tokens.fetch_sub(1, Relaxed);
         }
+        self.wake();
     }
 
     fn forget_token(&self) {

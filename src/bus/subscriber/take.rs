@@ -52,6 +52,12 @@ impl<E: Keyed> Mailbox<E> {
                 Popped::Empty => {}
                 found => return found,
             }
+            if let Some(bell) = &self.bell {
+                if !bell.sleep(|| self.shows(finished), deadline) {
+                    return Popped::Empty;
+                }
+                continue;
+            }
             // A close after the look above pushes a token, which ends this sleep.
             match self.queue().pop(deadline) {
                 Ok(Some(message)) => return Popped::Message(self.account(message)),
@@ -67,7 +73,16 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Sleeps until a take may find something, without taking it; `false` when the deadline passed.
     pub(crate) fn wait(&self, finished: &AtomicBool, deadline: Option<Instant>) -> bool {
-        self.is_ready(finished) || self.queue().wait_readable(deadline)
+        match &self.bell {
+            Some(bell) => bell.sleep(|| self.shows(finished), deadline),
+            None => self.is_ready(finished) || self.queue().wait_readable(deadline),
+        }
+    }
+
+    /// Whether a take would return at once, for all that this thread can see.
+    fn shows(&self, finished: &AtomicBool) -> bool {
+        // The queue is made if there is none, so that its own updates order this with a push.
+        self.is_ready(finished) || !self.queue().is_empty()
     }
 
     /// Adds the wait for the next message to a `Select` of the user's.
@@ -108,6 +123,9 @@ impl<E: Keyed> Mailbox<E> {
         // SeqCst, after the pop: see "The token does not fit".
         if self.closed.load(SeqCst) {
             self.push_token();
+        }
+        if let Some(bell) = &self.bell {
+            bell.pass_on(|| !self.queue().is_empty());
         }
         message
     }
