@@ -8,7 +8,7 @@ mod common;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chanbus::{Beat, Bus, Overflow};
+use chanbus::{Beat, Bus, Overflow, WakeUps};
 use common::spawn_asleep;
 use crossbeam_channel::Select;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -23,11 +23,17 @@ fn used() -> Duration {
 }
 
 #[test]
-fn p15_twenty_idle_receivers_of_every_kind_use_no_processor_time() {
+fn p15_forty_idle_receivers_of_every_kind_use_no_processor_time() {
     const FAR: Duration = Duration::from_secs(3_600);
-    let bus = Bus::<u64>::new();
+    let plain = Bus::<u64>::new();
+    let handed = Bus::builder().wake_ups(WakeUps::Handed).build().unwrap();
     let mut sleepers = Vec::new();
-    for policy in [Overflow::DropNewest, Overflow::Latest] {
+    for (bus, policy) in [
+        (&plain, Overflow::DropNewest),
+        (&plain, Overflow::Latest),
+        (&handed, Overflow::DropNewest),
+        (&handed, Overflow::Latest),
+    ] {
         let subscribe = || bus.subscription("**").overflow(policy).subscribe().unwrap();
         let (a, b, c, d) = (subscribe(), subscribe(), subscribe(), subscribe());
         let (e, f, g) = (subscribe(), subscribe(), subscribe());
@@ -54,9 +60,9 @@ fn p15_twenty_idle_receivers_of_every_kind_use_no_processor_time() {
             sleepers.push(spawn_asleep(move || share.iter().next().is_none()));
         }
     }
-    assert_eq!(sleepers.len(), 20);
+    assert_eq!(sleepers.len(), 40);
     // A publisher that idles with a route to all of them.
-    let publisher = bus.publisher("nothing.yet").unwrap();
+    let publisher = plain.publisher("nothing.yet").unwrap();
 
     let before = used();
     thread::sleep(Duration::from_secs(5));
@@ -64,7 +70,7 @@ fn p15_twenty_idle_receivers_of_every_kind_use_no_processor_time() {
     assert!(spent < Duration::from_millis(50), "{spent:?} in 5 s");
 
     // They slept as receivers do: the end wakes them all.
-    drop(bus);
+    drop((plain, handed));
     assert!(sleepers.into_iter().all(|sleeper| sleeper.join().unwrap()));
     assert!(publisher.emit(0).is_err());
 }

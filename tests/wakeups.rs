@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use chanbus::{Beat, Bus, Overflow};
+use chanbus::{Beat, Bus, Overflow, WakeUps};
 use common::{POLICIES, spawn_asleep, thread_number};
 use crossbeam_channel::Select;
 use nix::errno::Errno;
@@ -27,7 +27,7 @@ const CHILD: &str = "CHANBUS_TRACED_CHILD";
 const FAR: Duration = Duration::from_secs(3_600);
 
 /// What each phase of [`child`] is, and how many calls it should make.
-const PHASES: [(&str, RangeInclusive<u64>); 14] = [
+const PHASES: [(&str, RangeInclusive<u64>); 16] = [
     ("1,000 emits by a publisher, nobody asleep", 0..=0),
     ("1,000 emits by the bus, nobody asleep", 0..=0),
     ("1,000 emits that nobody matches", 0..=0),
@@ -44,6 +44,9 @@ const PHASES: [(&str, RangeInclusive<u64>); 14] = [
     // thread still holds that list's lock, letting go of it is one call more.
     ("1 emit, 1 sleeper in heartbeats", 1..=2),
     ("1 emit, 1 sleeper in a select", 1..=2),
+    // The thread that wakes is woken itself; and once more, by whoever finds it at the list's lock.
+    ("1 emit, 5 sleepers, handed on", 1..=2),
+    ("1,000 emits, nobody asleep, handed on", 0..=0),
 ];
 
 fn measured<R>(act: impl FnOnce() -> R) -> R {
@@ -134,6 +137,17 @@ fn child() {
     });
     measured(|| bus.emit("wake", 0).unwrap());
     assert!(thread.join().unwrap().0);
+
+    let bus = Bus::<u64>::builder().capacity(4_096);
+    let bus = bus.wake_ups(WakeUps::Handed).build().unwrap();
+    let threads = [(); 5].map(|()| {
+        let sub = bus.subscribe("wake").unwrap();
+        spawn_asleep(move || (sub.recv().is_ok(), sub))
+    });
+    measured(|| bus.emit("wake", 0).unwrap());
+    let subs = threads.map(|thread| thread.join().unwrap());
+    measured(|| (0..1_000).all(|n| bus.emit("wake", n).is_ok()));
+    assert!(subs.iter().all(|(woken, sub)| *woken && sub.len() == 1_000));
 }
 
 /// The number of the system call that a stopped thread is about to make; `None` at its end.

@@ -9,7 +9,7 @@ mod own;
 mod rings;
 
 pub(crate) use channels::{AsyncChannel, ByArc, ByValue, Crossbeam, Flume, Kanal, TokioMpsc};
-pub(crate) use own::{OwnPublisher, OwnTopic};
+pub(crate) use own::{OwnHanded, OwnPublisher, OwnTopic};
 pub(crate) use rings::{AsyncBroadcast, JonhooBus, TokioBroadcast};
 
 use crate::support::{PAYLOAD, Payload};

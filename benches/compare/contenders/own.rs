@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use chanbus::{Bus, Publisher, Subscription};
+use chanbus::{Bus, Publisher, Subscription, WakeUps};
 
 use super::{Emit, Open, Receive, used};
 use crate::support::{self, CAPACITY, PAYLOAD, Payload, must};
@@ -11,6 +11,9 @@ const TOPIC: &str = "scan.progress";
 
 /// `Publisher`: topic checked and route resolved beforehand.
 pub(crate) struct OwnPublisher;
+
+/// As `OwnPublisher`, on a bus whose own thread wakes consumers.
+pub(crate) struct OwnHanded;
 
 /// `bus.emit(&str)`: looks the topic up each time.
 pub(crate) struct OwnTopic;
@@ -28,7 +31,10 @@ pub(crate) struct TopicEnd(Bus<Payload>);
 pub(crate) struct OwnEnd(Subscription<Payload>);
 
 fn open(subscribers: usize) -> (Bus<Payload>, Vec<OwnEnd>) {
-    let bus = support::bus(subscribers, CAPACITY);
+    with_ends(support::bus(subscribers, CAPACITY), subscribers)
+}
+
+fn with_ends(bus: Bus<Payload>, subscribers: usize) -> (Bus<Payload>, Vec<OwnEnd>) {
     let ends = (0..subscribers)
         .map(|_| OwnEnd(must(bus.subscribe(TOPIC))))
         .collect();
@@ -50,6 +56,26 @@ impl Open for OwnPublisher {
             },
             ends,
         )
+    }
+}
+
+impl Open for OwnHanded {
+    const NAME: &'static str = "Publisher, handed";
+    type Emitter = PublisherEnd;
+    type End = OwnEnd;
+
+    fn open(subscribers: usize) -> (PublisherEnd, Vec<OwnEnd>) {
+        let bus = Bus::builder()
+            .capacity(CAPACITY)
+            .max_subscribers(subscribers)
+            .wake_ups(WakeUps::Handed);
+        let (bus, ends) = with_ends(must(bus.build()), subscribers);
+        let publisher = must(bus.publisher(TOPIC));
+        let emitter = PublisherEnd {
+            publisher,
+            _bus: bus,
+        };
+        (emitter, ends)
     }
 }
 

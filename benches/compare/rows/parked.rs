@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{NANOS, Spec};
 use crate::contenders::{
-    ByArc, Crossbeam, Emit, Flume, Kanal, Open, OwnPublisher, Receive, TokioBroadcast, TokioMpsc,
+    ByArc, Crossbeam, Emit, Flume, Kanal, Open, OwnHanded, OwnPublisher, Receive, TokioBroadcast,
+    TokioMpsc,
 };
 use crate::report::{Aim, Outcome};
 use crate::rounds::{Contender, Run};
@@ -35,6 +36,7 @@ fn measure(run: &Run) -> Outcome {
     let samples = run.effort.pick(2, 4, 8);
     let contenders = vec![
         herd::<OwnPublisher>(samples),
+        herd::<OwnHanded>(samples),
         herd::<ByArc<Crossbeam>>(samples),
         herd::<ByArc<Flume>>(samples),
         herd::<ByArc<Kanal>>(samples),
@@ -49,7 +51,9 @@ fn measure(run: &Run) -> Outcome {
         ),
         aims: vec![
             Aim::ratio("Publisher, emit", "Arc loop, emit").at_most(1.05, 0.5),
+            Aim::ratio("Publisher, handed, emit", "Arc loop, emit").at_most(1.05, 0.5),
             Aim::ratio("Publisher, all have it", "Arc loop, all have it"),
+            Aim::ratio("Publisher, handed, all have it", "Arc loop, all have it"),
         ],
     }
 }
