@@ -76,6 +76,7 @@ impl Clock {
     }
 
     /// Nanoseconds since the Unix epoch: eight bytes in every event, good until the year 2554.
+    #[inline]
     pub(crate) fn now_nanos(&self) -> u64 {
         match &self.0 {
             Kind::Coarse => coarse_nanos(),
@@ -179,6 +180,7 @@ pub(crate) fn from_nanos(nanos: u64) -> SystemTime {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
 fn coarse_nanos() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
     // A clock before 1970 reads as 1970.
@@ -188,6 +190,7 @@ fn coarse_nanos() -> u64 {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[inline]
 fn coarse_nanos() -> u64 {
     to_nanos(SystemTime::now())
 }

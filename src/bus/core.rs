@@ -54,6 +54,7 @@ impl<T> Core<T> {
         }
     }
 
+    #[inline]
     pub(super) fn on_panic(&self) -> Option<&PanicHook> {
         self.settings.on_panic.as_ref()
     }
@@ -227,6 +228,7 @@ impl<T> Core<T> {
     }
 
     /// The time, as timestamps have it.
+    #[inline]
     pub(super) fn now(&self) -> u64 {
         self.settings.clock.now_nanos()
     }

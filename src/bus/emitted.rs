@@ -38,6 +38,7 @@ pub struct Emitted {
 
 impl Emitted {
     /// As many as matched have it.
+    #[inline]
     pub(super) fn to_all(matched: usize) -> Self {
         Emitted {
             matched,

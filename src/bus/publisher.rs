@@ -155,6 +155,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
 
     /// The common case, by itself, so that it is compiled without the others: no source, no cause,
     /// no history, a route that is known and that only needs pushes.
+    #[inline]
     fn emit_bare(&self, payload: T) -> Result<Emitted, EmitError<T>> {
         match self.route.take() {
             Some(kept)
@@ -363,6 +364,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         })
     }
 
+    #[inline]
     fn counted(&self, events: u64) {
         // Not a read-modify-write: nobody else writes it. Relaxed: a statistic.
         self.count.store(self.count.load(Relaxed) + events, Relaxed);

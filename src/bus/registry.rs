@@ -91,6 +91,7 @@ impl<C: Content> std::ops::Deref for Route<'_, C> {
 }
 
 impl<C: Content> Version<C> {
+    #[inline]
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
@@ -127,6 +128,7 @@ impl<C: Content, W> Registry<C, W> {
     }
 
     /// The number of the newest change that has been published, or is about to be.
+    #[inline]
     pub(crate) fn generation(&self) -> u64 {
         // Acquire: what is loaded after it is no older than what the number was raised after.
         self.generation.load(Acquire)

@@ -85,6 +85,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         }
     }
 
+    #[inline]
     pub(super) fn member(&self) -> &Member<T> {
         &self.member
     }

@@ -169,6 +169,7 @@ impl<T> Event<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn topic(&self) -> &Topic {
         self.0.kept()
     }
@@ -181,6 +182,7 @@ impl<T> Event<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn payload(&self) -> &T {
         &self.0.body().payload
     }
@@ -381,6 +383,7 @@ impl<T> Event<T> {
     }
 
     /// Whether it has neither source nor metadata, extensions or cause.
+    #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.0.body().extras.is_none()
     }

@@ -69,6 +69,7 @@ pub(in crate::bus) fn deliver_plainly<T>(
 
 /// Pushes to one after the other, while each has room and none has ended; where it stopped, and the
 /// handle that found no room.
+#[inline]
 fn push_plainly<T>(
     members: &[Arc<Member<T>>],
     handles: &mut EventShares<T>,

@@ -44,12 +44,12 @@ impl<E: Keyed> Mailbox<E> {
     ///
     /// Exact while no consumer is between taking a message and counting it.
     pub(crate) fn received(&self) -> u64 {
-        self.taken.sum() + self.queued() as u64
+        self.taken() + self.queued() as u64
     }
 
     /// Messages that consumers took. After [`abandon`](Mailbox::abandon) they are all that it received.
     pub(crate) fn taken(&self) -> u64 {
-        self.taken.sum()
+        self.taken.sum(&self.taken_first)
     }
 
     /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
@@ -69,7 +69,7 @@ impl<E: Keyed> Mailbox<E> {
         let mut gaps = self.gaps().lock();
         // What the log does not place (its lock was taken) is due now. Relaxed: `taken` only places a
         // gap, and `reported` is written under this lock. Acquire: pairs with `lose`.
-        gaps.due(self.taken.sum());
+        gaps.due(self.taken());
         let later = gaps.pending();
         let known = self.losses.dropped.load(Acquire) - self.reported.load(Relaxed);
         self.report(known.saturating_sub(later))

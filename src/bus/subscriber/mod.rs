@@ -66,7 +66,7 @@ use std::time::Instant;
 use super::conflate::{Keyed, Offer, Pending};
 use super::gaps::Gaps;
 use super::overflow::Overflow;
-use super::tally::Tally;
+use super::tally::{OwnShare, Tally};
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Queue};
 use crate::sync::{Signal, fence_full};
@@ -129,11 +129,12 @@ pub(crate) struct Mailbox<E: Keyed> {
     ended: AtomicBool,
     /// There is a `bell`. Here, so that who pushes looks at one line.
     rings: bool,
-    // The line ends here, at 64 bytes. What follows is the consumers', or touched now and then.
-    /// Messages taken from the queue.
+    /// Messages taken from the queue; see also `taken_first`.
     taken: Tally,
     /// Where consumers sleep, if others than publishers are to wake them; else they do in the queue.
     bell: Option<Arc<Bell>>,
+    // The line ends here, at 64 bytes. What follows is the consumers', or touched now and then.
+    taken_first: OwnShare,
     /// The number of messages in `pending`, for readers that must not wait for its lock.
     pending_len: AtomicUsize,
     /// Messages that come before the queue and outside its capacity, if there are any. Filled before
@@ -168,6 +169,7 @@ impl<E: Keyed> Mailbox<E> {
             rings: bell.is_some(),
             taken: Tally::default(),
             bell: bell.map(Arc::new),
+            taken_first: OwnShare::default(),
             tokens: AtomicUsize::new(0),
             room: OnceBox::new(),
             losses: Arc::new(Losses::default()),
@@ -242,7 +244,7 @@ impl<E: Keyed> Mailbox<E> {
             match self.queue().try_pop() {
                 Some(Some(oldest)) => {
                     // Relaxed: says where the gap is, not how large; see `lose`.
-                    self.lose(self.taken.sum());
+                    self.lose(self.taken());
                     evicted(oldest);
                 }
                 // The end came meanwhile: the token belongs to the consumers.
@@ -316,7 +318,7 @@ impl<E: Keyed> Mailbox<E> {
     pub(crate) fn refuse(&self) {
         // It is missing after all that waits now. Exact while no consumer takes meanwhile. Relaxed:
         // says where the gap is, not how large.
-        self.lose(self.taken.sum() + self.queued() as u64);
+        self.lose(self.taken() + self.queued() as u64);
     }
 
     /// The second half of an accepted push: whether there is something to be done, by
@@ -357,7 +359,7 @@ impl<E: Keyed> Mailbox<E> {
         };
         if back.is_some() {
             // Relaxed: says where the gap is, not how large.
-            self.lose(self.taken.sum());
+            self.lose(self.taken());
         }
         // A token that was taken was for a consumer that may still be asleep; and a message that was
         // taken may have woken one in vain, after it had kept another's token out of a full queue.
@@ -387,7 +389,7 @@ impl<E: Keyed> Mailbox<E> {
         // the next take.
         if let Some(mut gaps) = self.gaps().try_lock() {
             // Relaxed: says where the gap is, not how large.
-            let next = self.taken.sum();
+            let next = self.taken();
             gaps.note(before, next, self.capacity.saturating_add(1));
         }
     }

@@ -119,7 +119,7 @@ impl<E: Keyed> Mailbox<E> {
     /// Counts a message that a consumer took, and passes the end on if it has come.
     #[inline]
     pub(super) fn account(&self, message: E) -> E {
-        self.taken.add_one();
+        self.taken.add_one(&self.taken_first);
         // SeqCst, after the pop: see "The token does not fit".
         if self.closed.load(SeqCst) {
             self.push_token();

@@ -88,6 +88,7 @@ impl<K, B> Handle<K, B> {
         Handle::new(Block::make(ALONE, kept, body))
     }
 
+    #[inline]
     fn new(block: NonNull<Block<K, B>>) -> Self {
         Handle {
             block: block.cast(),
@@ -95,20 +96,24 @@ impl<K, B> Handle<K, B> {
         }
     }
 
+    #[inline]
     fn pointer(&self) -> NonNull<Block<K, B>> {
         self.block.cast()
     }
 
+    #[inline]
     fn block(&self) -> &Block<K, B> {
         // SAFETY: a block in use lives until its last handle is dropped, and this is one. Its type
         // may differ from that in which it was made by lifetimes only.
         unsafe { self.pointer().as_ref() }
     }
 
+    #[inline]
     pub(crate) fn kept(&self) -> &K {
         &self.block().kept
     }
 
+    #[inline]
     pub(crate) fn body(&self) -> &B {
         // SAFETY: there is a handle, so the block is in use: the slot holds a body, and nobody
         // writes to it until the last handle is gone, which this reference does not outlive.
@@ -204,6 +209,7 @@ pub(crate) struct Shares<K, B> {
 }
 
 impl<K, B> Shares<K, B> {
+    #[inline]
     fn new(block: NonNull<Block<K, B>>, left: usize) -> Self {
         Shares {
             block,
@@ -283,6 +289,7 @@ impl<K, B> Block<K, B> {
     /// # Safety
     ///
     /// The block is in use, has no handle any more, and is the caller's alone.
+    #[inline]
     unsafe fn take_body(this: NonNull<Self>) -> B {
         // SAFETY: the slot holds a body, and nobody else can reach it; it is moved out once.
         unsafe {
@@ -300,6 +307,7 @@ impl<K, B> Block<K, B> {
     /// # Safety
     ///
     /// The block is in use and has no handle any more.
+    #[inline]
     unsafe fn empty(this: NonNull<Self>) {
         struct Retire<K, B>(NonNull<Block<K, B>>);
 
