@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
-use std::sync::Arc;
+
+use arcstr::ArcStr;
 
 use crate::error::{Fault, TextErrorKind, TopicError, boundary_before};
 
@@ -29,7 +30,7 @@ use crate::error::{Fault, TextErrorKind, TopicError, boundary_before};
 /// # Ok::<(), chanbus::TopicError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Topic(Arc<str>);
+pub struct Topic(ArcStr);
 
 impl Topic {
     /// The longest topic, and the longest pattern, in bytes.
@@ -85,7 +86,7 @@ impl Topic {
 
     /// The same text in memory of its own, for somebody who counts handles of it without pause.
     pub(crate) fn copied(&self) -> Self {
-        Topic(Arc::from(&*self.0))
+        Topic(ArcStr::from(&*self.0))
     }
 }
 

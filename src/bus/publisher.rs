@@ -155,7 +155,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
 
     /// The common case, by itself, so that it is compiled without the others: no source, no cause,
     /// no history, a route that is known and that only needs pushes.
-    #[inline]
+    #[inline(never)]
     fn emit_bare(&self, payload: T) -> Result<Emitted, EmitError<T>> {
         match self.route.take() {
             Some(kept)
