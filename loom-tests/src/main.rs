@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn run(name: &str) -> ExitCode {
-    let Some((_, model)) = models::ALL.iter().find(|(known, _)| *known == name) else {
+    let Some((_, model)) = models::all().find(|(known, _)| *known == name) else {
         eprintln!("no model of that name: {name}");
         return ExitCode::from(2);
     };
@@ -38,7 +38,6 @@ fn run(name: &str) -> ExitCode {
     builder.max_permutations = None;
     let executions = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&executions);
-    let model = *model;
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
         model();
@@ -51,10 +50,10 @@ fn run(name: &str) -> ExitCode {
 fn run_each() -> ExitCode {
     let myself = std::env::current_exe().expect("the path of this program");
     let mut failed = Vec::new();
-    for (name, _) in models::ALL {
+    for (name, _) in models::all() {
         let status = Command::new(&myself).arg(name).status();
         if !status.is_ok_and(|status| status.success()) {
-            failed.push(*name);
+            failed.push(name);
         }
     }
     if failed.is_empty() {
