@@ -1,16 +1,28 @@
 //! The models: each claim that one of them shows stands in README.md.
 
 mod block;
+mod mailbox;
+mod tally;
 
-/// The list of a file's models, by name.
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(),
+    /// How many preemptions fewer it is explored with than was asked for.
+    pub(crate) fewer: usize,
+}
+
+/// The list of a file's models.
 macro_rules! models {
-    [$($name:ident,)*] => {
-        pub(crate) const ALL: &[(&str, fn())] = &[$((stringify!($name), $name)),*];
+    [$($name:ident $(: $fewer:literal)?,)*] => {
+        pub(super) const ALL: &[super::Model] = &[$(super::Model {
+            name: stringify!($name),
+            run: $name,
+            fewer: 0 $(+ $fewer)?,
+        }),*];
     };
 }
 use models;
 
-/// Every model by name.
-pub(crate) fn all() -> impl Iterator<Item = (&'static str, fn())> {
-    [block::ALL].into_iter().flatten().copied()
+pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
+    [block::ALL, mailbox::ALL, tally::ALL].into_iter().flatten()
 }

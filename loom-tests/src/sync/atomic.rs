@@ -1,11 +1,14 @@
 //! Atomics that loom tries in every order, and whose memory must outlive their last access.
+//!
+//! loom takes a sequentially consistent access for an acquire-release one. Here a load of that kind
+//! comes after a full fence, which loom does know: see README.md for what that says and what not.
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::{self, Ordering};
+use loom::sync::atomic::{self, Ordering, fence};
 
 /// What every atomic of the twin has beside its value.
 #[derive(Debug)]
-struct Watch {
+pub(super) struct Watch {
     /// Where the threads that use one atomic take turns, in every order.
     ///
     /// loom 0.7 remembers one access to each atomic, the last. A thread that loads and then writes
@@ -19,7 +22,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Watch {
             turns: atomic::AtomicUsize::new(0),
             memory: UnsafeCell::new(()),
@@ -27,7 +30,7 @@ impl Watch {
     }
 
     /// Before every access, so that what the access releases covers it.
-    fn access(&self) {
+    pub(super) fn access(&self) {
         self.turns.store(0, Ordering::Relaxed);
         self.memory.with(|_| ());
     }
@@ -40,23 +43,35 @@ impl Drop for Watch {
 }
 
 macro_rules! atomic {
-    ($name:ident, $value:ty, { $($more:tt)* }) => {
+    ($name:ident = $loom:ident, $value:ty, turn: $turn:expr, { $($more:tt)* }) => {
         #[derive(Debug)]
         pub(crate) struct $name {
             watch: Watch,
-            value: atomic::$name,
+            value: atomic::$loom,
         }
 
+        impl Default for $name {
+            fn default() -> Self {
+                $name::new(<$value>::default())
+            }
+        }
+
+        #[allow(dead_code, reason = "the same for all, and not all of it is used")]
         impl $name {
             pub(crate) fn new(value: $value) -> Self {
                 $name {
                     watch: Watch::new(),
-                    value: atomic::$name::new(value),
+                    value: atomic::$loom::new(value),
                 }
             }
 
             pub(crate) fn load(&self, order: Ordering) -> $value {
-                self.watch.access();
+                if $turn || matches!(order, Ordering::SeqCst) {
+                    self.watch.access();
+                }
+                if matches!(order, Ordering::SeqCst) {
+                    fence(Ordering::SeqCst);
+                }
                 self.value.load(order)
             }
 
@@ -76,8 +91,8 @@ macro_rules! atomic {
 }
 
 macro_rules! number {
-    ($name:ident, $value:ty) => {
-        atomic!($name, $value, {
+    ($name:ident = $loom:ident, $value:ty) => {
+        atomic!($name = $loom, $value, turn: true, {
             pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {
                 self.watch.access();
                 self.value.fetch_add(value, order)
@@ -87,8 +102,23 @@ macro_rules! number {
                 self.watch.access();
                 self.value.fetch_sub(value, order)
             }
+
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.watch.access();
+                self.value.compare_exchange(current, new, success, failure)
+            }
         });
     };
 }
 
-number!(AtomicU32, u32);
+// Flags are set once. The one that a thread sets after it has loaded it, so that the gap matters, is
+// loaded by the others with `SeqCst`; without turns for all other loads there is much less to try.
+atomic!(AtomicBool = AtomicBool, bool, turn: false, {});
+number!(AtomicU32 = AtomicU32, u32);
+number!(WatchedU64 = AtomicU64, u64);
