@@ -1,6 +1,10 @@
 //! Models of the library's concurrent source, run by loom over all interleavings.
 //!
 //! `cargo run` runs all, each in a process of its own; `cargo run -- NAME` runs one.
+#![allow(
+    clippy::arc_with_non_send_sync,
+    reason = "loom runs one thread at a time, and its threads ask for neither"
+)]
 
 #[allow(
     dead_code,

@@ -11,16 +11,17 @@ use crate::bus::overflow::Overflow::{self, DropNewest, DropOldest, Latest};
 use crate::bus::subscriber::{Mailbox, Popped, Pushed};
 use crate::sync::{AtomicBool, Ordering, watch_figures};
 
-// With three threads, so many preemptions fewer.
+// With a number: so many preemptions fewer, as there are three threads, or much to count.
 models![
     close_ends_a_sleeper,
-    close_ends_two_sleepers: 1,
+    close_ends_two_sleepers: 2,
     a_full_queue_is_taken_before_the_end,
     a_full_queue_ends_two_takers: 2,
     a_taker_that_leaves_passes_the_end_on: 1,
     what_its_closer_pushed_comes_before_the_end,
     a_late_message_is_received_or_dropped,
-    a_late_message_does_not_keep_a_sleeper: 2,
+    a_late_message_does_not_keep_a_sleeper: 1,
+    a_late_message_behind_a_token_is_found,
     two_late_messages_are_received_or_dropped: 2,
     evictions_are_counted: 1,
     evictions_leave_the_end_to_the_consumers: 2,
@@ -30,7 +31,7 @@ models![
     abandoned_messages_are_counted,
     abandoned_latest_messages_are_counted,
     close_ends_a_wait_for_room,
-    gaps_add_up,
+    gaps_add_up: 1,
 ];
 
 /// A message: its key, and its number.
@@ -105,6 +106,24 @@ fn consume(mailbox: &Shared) -> JoinHandle<u64> {
     thread::spawn(move || take_all(&mailbox))
 }
 
+/// Takes a message or the end, and comes no more; how many.
+fn take_one(mailbox: &Shared) -> JoinHandle<u64> {
+    let mailbox = Arc::clone(mailbox);
+    thread::spawn(move || {
+        let popped = mailbox.pop(&AtomicBool::new(false), None);
+        u64::from(matches!(popped, Popped::Message(_)))
+    })
+}
+
+/// Takes a message if there is one, and comes no more; how many.
+fn take_one_at_once(mailbox: &Shared) -> JoinHandle<u64> {
+    let mailbox = Arc::clone(mailbox);
+    thread::spawn(move || {
+        let popped = mailbox.try_pop(&AtomicBool::new(false));
+        u64::from(matches!(popped, Popped::Message(_)))
+    })
+}
+
 /// Nothing is left, and all messages are accounted for.
 fn assert_settled(mailbox: &Mailbox<Message>, counted: u64, received: u64) {
     let losses = mailbox.losses();
@@ -153,20 +172,14 @@ fn a_full_queue_ends_two_takers() {
     assert_settled(&mailbox, 1, 1);
 }
 
-/// One consumer takes once and comes no more; the other sleeps.
+/// The message wakes the sleeper, another takes it and comes no more, and the end finds a full queue.
 fn a_taker_that_leaves_passes_the_end_on() {
     let mailbox = mailbox(1, DropNewest);
+    let consumers = [take_one(&mailbox), take_one_at_once(&mailbox)];
     emit(&mailbox, Message(0, 0));
-    let sleeper = consume(&mailbox);
-    let theirs = Arc::clone(&mailbox);
-    let closer = thread::spawn(move || theirs.close());
-    let mine = match mailbox.try_pop(&AtomicBool::new(false)) {
-        Popped::Message(_) => 1,
-        _ => 0,
-    };
-    assert!(closer.join().unwrap());
-    assert_eq!(sleeper.join().unwrap() + mine, 1);
-    assert_settled(&mailbox, 1, 1);
+    mailbox.close();
+    let received = consumers.map(|consumer| consumer.join().unwrap());
+    assert_settled(&mailbox, 1, received.iter().sum());
 }
 
 /// The consumer never sleeps, so that only the flags tell it.
@@ -200,21 +213,29 @@ fn a_late_message_is_received_or_dropped() {
     assert_settled(&mailbox, emitted.counts, received);
 }
 
-/// Two consumers, of whom each takes once; a message may come late and go again.
+/// The late message keeps another's token out of the queue, and then goes again.
 fn a_late_message_does_not_keep_a_sleeper() {
-    fn take(mailbox: &Mailbox<Message>) -> u64 {
-        let popped = mailbox.pop(&AtomicBool::new(false), None);
-        u64::from(matches!(popped, Popped::Message(_)))
-    }
-
     let mailbox = mailbox(1, DropNewest);
+    let sleeper = take_one(&mailbox);
     let theirs = Arc::clone(&mailbox);
-    let sleeper = thread::spawn(move || take(&theirs));
+    let closer = thread::spawn(move || {
+        theirs.close();
+        let popped = theirs.try_pop(&AtomicBool::new(false));
+        u64::from(matches!(popped, Popped::Message(_)))
+    });
+    // The others first: it spares a preemption.
+    yield_now();
+    let emitted = emit(&mailbox, Message(0, 0));
+    let received = sleeper.join().unwrap() + closer.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+fn a_late_message_behind_a_token_is_found() {
+    let mailbox = mailbox(2, DropNewest);
     let publisher = publish(&mailbox, Message(0, 0));
     mailbox.close();
-    let received = take(&mailbox);
+    let received = take_all(&mailbox);
     let emitted = publisher.join().unwrap();
-    let received = received + sleeper.join().unwrap();
     assert_settled(&mailbox, emitted.counts, received);
 }
 
@@ -249,15 +270,23 @@ fn evictions_are_counted() {
     assert_settled(&mailbox, 3, received);
 }
 
+/// The first message wakes a sleeper; another takes it and closes; the end takes its place, just when
+/// the second message wants to.
 fn evictions_leave_the_end_to_the_consumers() {
     let mailbox = mailbox(1, DropOldest);
-    emit(&mailbox, Message(0, 0));
-    let publisher = publish(&mailbox, Message(0, 1));
-    let consumer = consume(&mailbox);
-    mailbox.close();
-    let emitted = publisher.join().unwrap();
-    let received = consumer.join().unwrap();
-    assert_settled(&mailbox, 1 + emitted.counts, received);
+    let sleeper = take_one(&mailbox);
+    // The other first: it spares a preemption.
+    yield_now();
+    let first = emit(&mailbox, Message(0, 0));
+    let theirs = Arc::clone(&mailbox);
+    let closer = thread::spawn(move || {
+        let popped = theirs.try_pop(&AtomicBool::new(false));
+        theirs.close();
+        u64::from(matches!(popped, Popped::Message(_)))
+    });
+    let second = emit(&mailbox, Message(0, 1));
+    let received = sleeper.join().unwrap() + closer.join().unwrap() + take_all(&mailbox);
+    assert_settled(&mailbox, first.counts + second.counts, received);
 }
 
 fn latest_wakes_a_sleeper() {
@@ -307,7 +336,8 @@ fn abandoned_latest_messages_are_counted() {
 }
 
 fn abandon_beside_a_push(overflow: Overflow) {
-    let mailbox = mailbox(1, overflow);
+    // With room for the token beside the message: over one place, each would hear of the other.
+    let mailbox = mailbox(2, overflow);
     let publisher = publish(&mailbox, Message(0, 0));
     let mut received = 0;
     mailbox.abandon(&mut |_| received += 1);

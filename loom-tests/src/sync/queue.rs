@@ -29,6 +29,7 @@ pub(crate) struct Queue<M> {
     senders: Sleepers,
     /// Those who would spin.
     spinners: Sleepers,
+    fences: Watch,
 }
 
 struct Slot<M> {
@@ -43,9 +44,6 @@ struct Word {
     value: AtomicUsize,
     now: Cell<usize>,
 }
-
-// SAFETY: loom runs one thread at a time, for `now`.
-unsafe impl Sync for Word {}
 
 impl Word {
     fn new(value: usize) -> Self {
@@ -79,9 +77,6 @@ impl Word {
     }
 }
 
-// SAFETY: loom checks all accesses to the slots.
-unsafe impl<M: Send> Sync for Queue<M> {}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimedOut;
 
@@ -99,6 +94,7 @@ impl<M> Queue<M> {
             receivers: Sleepers::default(),
             senders: Sleepers::default(),
             spinners: Sleepers::default(),
+            fences: Watch::new(),
         }
     }
 
@@ -124,7 +120,7 @@ impl<M> Queue<M> {
                 continue;
             }
             if stamp + self.lap == tail + 1 {
-                fence(SeqCst);
+                self.fence();
                 if self.head.load(Relaxed) + self.lap == tail {
                     return Err(message);
                 }
@@ -156,7 +152,7 @@ impl<M> Queue<M> {
                 continue;
             }
             if stamp == head {
-                fence(SeqCst);
+                self.fence();
                 if self.tail.load(Relaxed) == head {
                     return None;
                 }
@@ -169,6 +165,12 @@ impl<M> Queue<M> {
             });
             head = self.head.look(Relaxed);
         }
+    }
+
+    /// loom does not try fences in all orders of its own accord.
+    fn fence(&self) {
+        self.fences.access();
+        fence(SeqCst);
     }
 
     /// Waits until nobody is at work where the next look goes.

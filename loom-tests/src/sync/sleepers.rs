@@ -54,9 +54,6 @@ pub(crate) struct Signal {
     pub(super) watchers: Sleepers,
 }
 
-// SAFETY: loom runs one thread at a time.
-unsafe impl Sync for Signal {}
-
 impl Signal {
     pub(crate) fn new() -> Self {
         Signal {
