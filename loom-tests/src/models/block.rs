@@ -7,32 +7,21 @@ use loom::sync::mpsc::channel;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use crate::block::{Handle, Pool};
+use super::models;
+use crate::block::{Handle, Pool, Shares};
 
-pub(crate) const ALL: &[(&str, fn())] = &[
-    ("last_of_two_drops_once", last_of_two_drops_once),
-    ("unwrap_sees_what_others_did", unwrap_sees_what_others_did),
-    (
-        "sharing_passes_on_what_dropped_handles_did",
-        sharing_passes_on_what_dropped_handles_did,
-    ),
-    (
-        "shares_are_counted_before_they_are_shared",
-        shares_are_counted_before_they_are_shared,
-    ),
-    (
-        "reuse_sees_the_end_of_the_body",
-        reuse_sees_the_end_of_the_body,
-    ),
-    ("two_blocks_return_at_once", two_blocks_return_at_once),
-    (
-        "return_while_the_pool_is_dropped",
-        return_while_the_pool_is_dropped,
-    ),
-    (
-        "two_returns_while_the_pool_is_dropped",
-        two_returns_while_the_pool_is_dropped,
-    ),
+models![
+    last_of_two_drops_once,
+    unwrap_sees_what_others_did,
+    one_of_two_gets_the_body,
+    sharing_passes_on_what_dropped_handles_did,
+    sharing_beside_another_handle_counts_all,
+    shares_are_counted_before_they_are_shared,
+    shares_of_a_block_that_came_back_are_counted_too,
+    reuse_sees_the_end_of_the_body,
+    two_blocks_are_free_at_once,
+    last_handle_goes_while_the_pool_is_dropped,
+    two_last_handles_go_while_the_pool_is_dropped,
 ];
 
 /// A body that is read through a handle, and written when it is dropped: loom finds both at once.
@@ -73,13 +62,18 @@ impl Drop for Body {
 // SAFETY: loom checks the accesses to the cell, which is the point.
 unsafe impl Sync for Body {}
 
-/// What a block keeps: with `Track`, loom finds blocks that are never freed.
-#[derive(Clone)]
-struct Kept(#[allow(dead_code)] Arc<Track<()>>);
+/// What a block keeps: loom finds those that are never dropped, and so blocks that are never freed.
+struct Kept(#[allow(dead_code)] Track<()>);
 
 impl Kept {
     fn new() -> Self {
-        Kept(Arc::new(Track::new(())))
+        Kept(Track::new(()))
+    }
+}
+
+impl Clone for Kept {
+    fn clone(&self) -> Self {
+        Kept::new()
     }
 }
 
@@ -123,6 +117,23 @@ fn unwrap_sees_what_others_did() {
     assert_eq!(dropped(&drops), 1);
 }
 
+fn one_of_two_gets_the_body() {
+    let drops = counter();
+    let one: Event = Handle::alone(Kept::new(), Body::new(1, &drops));
+    let two = one.clone();
+    let other = thread::spawn(move || {
+        assert_eq!(two.body().read(), 1);
+        two.into_inner()
+    });
+    assert_eq!(one.body().read(), 1);
+    let mine = one.into_inner();
+    let theirs = other.join().unwrap();
+    assert_ne!(mine.is_some(), theirs.is_some());
+    assert_eq!(dropped(&drops), 0);
+    drop((mine, theirs));
+    assert_eq!(dropped(&drops), 1);
+}
+
 fn sharing_passes_on_what_dropped_handles_did() {
     let drops = counter();
     let one: Event = Handle::alone(Kept::new(), Body::new(1, &drops));
@@ -141,10 +152,44 @@ fn sharing_passes_on_what_dropped_handles_did() {
     assert_eq!(dropped(&drops), 1);
 }
 
+fn sharing_beside_another_handle_counts_all() {
+    let drops = counter();
+    let one: Event = Handle::alone(Kept::new(), Body::new(1, &drops));
+    let two = one.clone();
+    let other = thread::spawn(move || {
+        assert_eq!(two.body().read(), 1);
+        drop(two);
+    });
+    let mut shares = one.share(2);
+    let first = shares.next().unwrap();
+    drop(shares.next());
+    assert_eq!(first.body().read(), 1);
+    drop(first);
+    other.join().unwrap();
+    assert_eq!(dropped(&drops), 1);
+}
+
 fn shares_are_counted_before_they_are_shared() {
     let drops = counter();
     let one: Event = Handle::alone(Kept::new(), Body::new(1, &drops));
-    let mut shares = one.share(3);
+    share_with_a_consumer(one.share(3), &drops);
+}
+
+fn shares_of_a_block_that_came_back_are_counted_too() {
+    let drops = counter();
+    let pool: Pool<Kept, Body> = Pool::new(Kept::new());
+    let first = pool.handle(Body::new(0, &counter()));
+    let block = std::ptr::from_ref(first.body());
+    drop(first);
+    let mut shares = pool.shares(Body::new(1, &drops), 4);
+    let one = shares.next().unwrap();
+    assert_eq!(std::ptr::from_ref(one.body()), block);
+    drop(one);
+    share_with_a_consumer(shares, &drops);
+}
+
+/// Three shares: one for a consumer that may drop it before the second is made; one is never made.
+fn share_with_a_consumer(mut shares: Shares<Kept, Body>, drops: &Arc<AtomicUsize>) {
     let (sender, receiver) = channel();
     let consumer = thread::spawn(move || {
         let handle: Event = receiver.recv().unwrap();
@@ -152,15 +197,13 @@ fn shares_are_counted_before_they_are_shared() {
         drop(handle);
     });
     sender.send(shares.next().unwrap()).unwrap();
-    // The consumer may have dropped its handle before this one is made.
     let second = shares.next().unwrap();
     assert_eq!(second.body().read(), 1);
     drop(second);
-    // One share is never made.
-    assert_eq!(dropped(&drops), 0);
+    assert_eq!(dropped(drops), 0);
     drop(shares);
     consumer.join().unwrap();
-    assert_eq!(dropped(&drops), 1);
+    assert_eq!(dropped(drops), 1);
 }
 
 fn reuse_sees_the_end_of_the_body() {
@@ -182,7 +225,7 @@ fn reuse_sees_the_end_of_the_body() {
     assert_eq!(dropped(&drops), 2);
 }
 
-fn two_blocks_return_at_once() {
+fn two_blocks_are_free_at_once() {
     let drops = counter();
     let pool: Pool<Kept, Body> = Pool::new(Kept::new());
     let (one, two) = (
@@ -193,7 +236,7 @@ fn two_blocks_return_at_once() {
     let other = thread::spawn(move || drop(two));
     let three = pool.handle(Body::new(3, &drops));
     let four = pool.handle(Body::new(4, &drops));
-    assert!(!three.ptr_eq(&four));
+    assert!(!three.ptr_eq(&four), "given out twice");
     assert_eq!((three.body().read(), four.body().read()), (3, 4));
     drop((three, four));
     consumer.join().unwrap();
@@ -201,7 +244,7 @@ fn two_blocks_return_at_once() {
     assert_eq!(dropped(&drops), 4);
 }
 
-fn return_while_the_pool_is_dropped() {
+fn last_handle_goes_while_the_pool_is_dropped() {
     let drops = counter();
     let pool: Pool<Kept, Body> = Pool::new(Kept::new());
     let event = pool.handle(Body::new(1, &drops));
@@ -211,7 +254,7 @@ fn return_while_the_pool_is_dropped() {
     assert_eq!(dropped(&drops), 1);
 }
 
-fn two_returns_while_the_pool_is_dropped() {
+fn two_last_handles_go_while_the_pool_is_dropped() {
     let drops = counter();
     let pool: Pool<Kept, Body> = Pool::new(Kept::new());
     let (one, two) = (

@@ -1,0 +1,380 @@
+//! Models of `src/bus/subscriber`.
+
+use std::time::Instant;
+
+use loom::thread::{self, JoinHandle, yield_now};
+use std::sync::Arc;
+
+use super::models;
+use crate::bus::conflate::Keyed;
+use crate::bus::overflow::Overflow::{self, DropNewest, DropOldest, Latest};
+use crate::bus::subscriber::{Mailbox, Popped, Pushed};
+use crate::sync::{AtomicBool, Ordering, watch_figures};
+
+// With a number: so many preemptions fewer, as there are three threads, or much to count.
+models![
+    close_ends_a_sleeper,
+    close_ends_two_sleepers: 2,
+    a_full_queue_is_taken_before_the_end,
+    a_full_queue_ends_two_takers: 2,
+    a_taker_that_leaves_passes_the_end_on: 1,
+    what_its_closer_pushed_comes_before_the_end,
+    a_late_message_is_received_or_dropped,
+    a_late_message_does_not_keep_a_sleeper: 1,
+    a_late_message_behind_a_token_is_found,
+    two_late_messages_are_received_or_dropped: 2,
+    evictions_are_counted: 1,
+    evictions_leave_the_end_to_the_consumers: 2,
+    latest_wakes_a_sleeper,
+    latest_counts_what_is_replaced,
+    latest_ends_with_all_taken: 2,
+    abandoned_messages_are_counted,
+    abandoned_latest_messages_are_counted,
+    close_ends_a_wait_for_room,
+    gaps_add_up: 1,
+];
+
+/// A message: its key, and its number.
+#[derive(Debug, PartialEq, Eq)]
+struct Message(u8, u8);
+
+impl Keyed for Message {
+    type Key = u8;
+
+    fn key(&self) -> u8 {
+        self.0
+    }
+}
+
+type Shared = Arc<Mailbox<Message>>;
+
+fn mailbox(capacity: usize, overflow: Overflow) -> Shared {
+    Arc::new(Mailbox::new(capacity, overflow))
+}
+
+/// What became of one message, as its publisher knows it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Emitted {
+    /// Whether the subscription answers for it: it was not closed yet.
+    counts: u64,
+    evicted: u64,
+}
+
+/// As `bus/deliver.rs` does it.
+fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
+    let mut emitted = Emitted {
+        counts: 1,
+        evicted: 0,
+    };
+    if let Err(message) = mailbox.push(message) {
+        match mailbox.push_harder(message, &mut |_| emitted.evicted += 1) {
+            Pushed::Accepted => {}
+            Pushed::Full(_) => {
+                mailbox.refuse();
+                return emitted;
+            }
+            Pushed::Closed(_) => {
+                emitted.counts = 0;
+                return emitted;
+            }
+        }
+    }
+    if mailbox.has_ended() {
+        mailbox.settle();
+    }
+    emitted
+}
+
+fn publish(mailbox: &Shared, message: Message) -> JoinHandle<Emitted> {
+    let mailbox = Arc::clone(mailbox);
+    thread::spawn(move || emit(&mailbox, message))
+}
+
+/// Takes until the end; how many. The end is for ever.
+fn take_all(mailbox: &Mailbox<Message>) -> u64 {
+    let finished = AtomicBool::new(false);
+    let mut taken = 0;
+    while let Popped::Message(_) = mailbox.pop(&finished, None) {
+        taken += 1;
+    }
+    assert_eq!(mailbox.try_pop(&finished), Popped::Ended);
+    taken
+}
+
+fn consume(mailbox: &Shared) -> JoinHandle<u64> {
+    let mailbox = Arc::clone(mailbox);
+    thread::spawn(move || take_all(&mailbox))
+}
+
+/// Takes a message or the end, and comes no more; how many.
+fn take_one(mailbox: &Shared) -> JoinHandle<u64> {
+    let mailbox = Arc::clone(mailbox);
+    thread::spawn(move || {
+        let popped = mailbox.pop(&AtomicBool::new(false), None);
+        u64::from(matches!(popped, Popped::Message(_)))
+    })
+}
+
+/// Takes a message if there is one, and comes no more; how many.
+fn take_one_at_once(mailbox: &Shared) -> JoinHandle<u64> {
+    let mailbox = Arc::clone(mailbox);
+    thread::spawn(move || {
+        let popped = mailbox.try_pop(&AtomicBool::new(false));
+        u64::from(matches!(popped, Popped::Message(_)))
+    })
+}
+
+/// Nothing is left, and all messages are accounted for.
+fn assert_settled(mailbox: &Mailbox<Message>, counted: u64, received: u64) {
+    let losses = mailbox.losses();
+    let dropped = losses.dropped.load(Ordering::Relaxed);
+    let conflated = losses.conflated.load(Ordering::Relaxed);
+    assert_eq!(counted, received + dropped + conflated);
+    assert_eq!(mailbox.taken(), received);
+    assert_eq!(mailbox.try_pop(&AtomicBool::new(false)), Popped::Ended);
+    assert_eq!(mailbox.len(), 0);
+}
+
+fn close_ends_a_sleeper() {
+    let mailbox = mailbox(1, DropNewest);
+    let consumer = consume(&mailbox);
+    assert!(mailbox.close());
+    assert_eq!(consumer.join().unwrap(), 0);
+    assert_settled(&mailbox, 0, 0);
+}
+
+fn close_ends_two_sleepers() {
+    let mailbox = mailbox(1, DropNewest);
+    let consumers = [consume(&mailbox), consume(&mailbox)];
+    mailbox.close();
+    consumers
+        .into_iter()
+        .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 0));
+    assert_settled(&mailbox, 0, 0);
+}
+
+fn a_full_queue_is_taken_before_the_end() {
+    let mailbox = mailbox(1, DropNewest);
+    emit(&mailbox, Message(0, 0));
+    let consumer = consume(&mailbox);
+    mailbox.close();
+    assert_eq!(consumer.join().unwrap(), 1);
+    assert_settled(&mailbox, 1, 1);
+}
+
+fn a_full_queue_ends_two_takers() {
+    let mailbox = mailbox(1, DropNewest);
+    emit(&mailbox, Message(0, 0));
+    let consumers = [consume(&mailbox), consume(&mailbox)];
+    mailbox.close();
+    let taken = consumers.map(|consumer| consumer.join().unwrap());
+    assert_eq!(taken.iter().sum::<u64>(), 1);
+    assert_settled(&mailbox, 1, 1);
+}
+
+/// The message wakes the sleeper, another takes it and comes no more, and the end finds a full queue.
+fn a_taker_that_leaves_passes_the_end_on() {
+    let mailbox = mailbox(1, DropNewest);
+    let consumers = [take_one(&mailbox), take_one_at_once(&mailbox)];
+    emit(&mailbox, Message(0, 0));
+    mailbox.close();
+    let received = consumers.map(|consumer| consumer.join().unwrap());
+    assert_settled(&mailbox, 1, received.iter().sum());
+}
+
+/// The consumer never sleeps, so that only the flags tell it.
+fn what_its_closer_pushed_comes_before_the_end() {
+    let mailbox = mailbox(1, DropNewest);
+    let theirs = Arc::clone(&mailbox);
+    let consumer = thread::spawn(move || {
+        let finished = AtomicBool::new(false);
+        let mut taken = 0;
+        loop {
+            match theirs.try_pop(&finished) {
+                Popped::Message(_) => taken += 1,
+                Popped::Empty => yield_now(),
+                Popped::Ended => return taken,
+            }
+        }
+    });
+    // Without a look whether it has ended: in the twin that is a fence, and nobody else closes it.
+    mailbox.push(Message(0, 0)).unwrap();
+    mailbox.close();
+    assert_eq!(consumer.join().unwrap(), 1);
+    assert_settled(&mailbox, 1, 1);
+}
+
+fn a_late_message_is_received_or_dropped() {
+    let mailbox = mailbox(1, DropNewest);
+    let publisher = publish(&mailbox, Message(0, 0));
+    mailbox.close();
+    let received = take_all(&mailbox);
+    let emitted = publisher.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+/// The late message keeps another's token out of the queue, and then goes again.
+fn a_late_message_does_not_keep_a_sleeper() {
+    let mailbox = mailbox(1, DropNewest);
+    let sleeper = take_one(&mailbox);
+    let theirs = Arc::clone(&mailbox);
+    let closer = thread::spawn(move || {
+        theirs.close();
+        let popped = theirs.try_pop(&AtomicBool::new(false));
+        u64::from(matches!(popped, Popped::Message(_)))
+    });
+    // The others first: it spares a preemption.
+    yield_now();
+    let emitted = emit(&mailbox, Message(0, 0));
+    let received = sleeper.join().unwrap() + closer.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+fn a_late_message_behind_a_token_is_found() {
+    let mailbox = mailbox(2, DropNewest);
+    let publisher = publish(&mailbox, Message(0, 0));
+    mailbox.close();
+    let received = take_all(&mailbox);
+    let emitted = publisher.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+fn two_late_messages_are_received_or_dropped() {
+    let mailbox = mailbox(1, DropNewest);
+    let publishers = [
+        publish(&mailbox, Message(0, 0)),
+        publish(&mailbox, Message(0, 1)),
+    ];
+    mailbox.close();
+    let received = take_all(&mailbox);
+    let counted = publishers.map(|publisher| publisher.join().unwrap().counts);
+    assert_settled(&mailbox, counted.iter().sum(), received);
+}
+
+fn evictions_are_counted() {
+    let mailbox = mailbox(1, DropOldest);
+    emit(&mailbox, Message(0, 0));
+    let publishers = [
+        publish(&mailbox, Message(0, 1)),
+        publish(&mailbox, Message(0, 2)),
+    ];
+    let finished = AtomicBool::new(false);
+    let taken = u64::from(mailbox.try_pop(&finished) != Popped::Empty);
+    let emitted = publishers.map(|publisher| publisher.join().unwrap());
+    let evicted: u64 = emitted.iter().map(|emitted| emitted.evicted).sum();
+    let dropped = mailbox.losses().dropped.load(Ordering::Relaxed);
+    // With so few publishers, none gives up.
+    assert_eq!(dropped, evicted);
+    mailbox.close();
+    let received = taken + take_all(&mailbox);
+    assert_settled(&mailbox, 3, received);
+}
+
+/// The first message wakes a sleeper; another takes it and closes; the end takes its place, just when
+/// the second message wants to.
+fn evictions_leave_the_end_to_the_consumers() {
+    let mailbox = mailbox(1, DropOldest);
+    let sleeper = take_one(&mailbox);
+    // The other first: it spares a preemption.
+    yield_now();
+    let first = emit(&mailbox, Message(0, 0));
+    let theirs = Arc::clone(&mailbox);
+    let closer = thread::spawn(move || {
+        let popped = theirs.try_pop(&AtomicBool::new(false));
+        theirs.close();
+        u64::from(matches!(popped, Popped::Message(_)))
+    });
+    let second = emit(&mailbox, Message(0, 1));
+    let received = sleeper.join().unwrap() + closer.join().unwrap() + take_all(&mailbox);
+    assert_settled(&mailbox, first.counts + second.counts, received);
+}
+
+fn latest_wakes_a_sleeper() {
+    let mailbox = mailbox(1, Latest);
+    let theirs = Arc::clone(&mailbox);
+    let consumer = thread::spawn(move || theirs.pop(&AtomicBool::new(false), None));
+    emit(&mailbox, Message(0, 0));
+    assert_eq!(consumer.join().unwrap(), Popped::Message(Message(0, 0)));
+}
+
+fn latest_counts_what_is_replaced() {
+    let mailbox = mailbox(1, Latest);
+    let publishers = [
+        publish(&mailbox, Message(0, 0)),
+        publish(&mailbox, Message(0, 1)),
+    ];
+    let finished = AtomicBool::new(false);
+    let Popped::Message(_) = mailbox.pop(&finished, None) else {
+        panic!("not closed");
+    };
+    publishers
+        .into_iter()
+        .for_each(|publisher| assert_eq!(publisher.join().unwrap().counts, 1));
+    mailbox.close();
+    let received = 1 + take_all(&mailbox);
+    assert_settled(&mailbox, 2, received);
+}
+
+fn latest_ends_with_all_taken() {
+    let mailbox = mailbox(1, Latest);
+    let publishers = [
+        publish(&mailbox, Message(0, 0)),
+        publish(&mailbox, Message(0, 1)),
+    ];
+    mailbox.close();
+    let received = take_all(&mailbox);
+    let counted = publishers.map(|publisher| publisher.join().unwrap().counts);
+    assert_settled(&mailbox, counted.iter().sum(), received);
+}
+
+fn abandoned_messages_are_counted() {
+    abandon_beside_a_push(DropNewest);
+}
+
+fn abandoned_latest_messages_are_counted() {
+    abandon_beside_a_push(Latest);
+}
+
+fn abandon_beside_a_push(overflow: Overflow) {
+    // With room for the token beside the message: over one place, each would hear of the other.
+    let mailbox = mailbox(2, overflow);
+    let publisher = publish(&mailbox, Message(0, 0));
+    let mut received = 0;
+    mailbox.abandon(&mut |_| received += 1);
+    let emitted = publisher.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+fn close_ends_a_wait_for_room() {
+    let mailbox = mailbox(1, DropNewest);
+    emit(&mailbox, Message(0, 0));
+    let theirs = Arc::clone(&mailbox);
+    let deadline = Instant::now();
+    let publisher = thread::spawn(move || assert!(theirs.wait_for_room(deadline)));
+    mailbox.close();
+    publisher.join().unwrap();
+    assert_eq!(take_all(&mailbox), 1);
+}
+
+/// What the consumer is told of, bit by bit, is what was dropped.
+fn gaps_add_up() {
+    watch_figures();
+    let mailbox = mailbox(1, DropOldest);
+    let theirs = Arc::clone(&mailbox);
+    let publisher = thread::spawn(move || {
+        for number in 0..3 {
+            emit(&theirs, Message(0, number));
+        }
+    });
+    let finished = AtomicBool::new(false);
+    let mut told = 0;
+    for _ in 0..2 {
+        told += mailbox.due_gap();
+        let _ = mailbox.try_pop(&finished);
+    }
+    publisher.join().unwrap();
+    let _ = mailbox.try_pop(&finished);
+    told += mailbox.due_gap();
+    assert_eq!(told, mailbox.losses().dropped.load(Ordering::Relaxed));
+    assert_eq!(told + mailbox.taken(), 3);
+}
