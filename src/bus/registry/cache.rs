@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn p13_it_holds_as_many_as_it_may_and_finds_them_all() {
-        for limit in [0, 1, 7, 8, 9, 72, 73, 1_000] {
+        for limit in [0, 1, 7, 8, 9, 72, 73, 200] {
             let cache = RouteCache::<Lengths>::new();
             let mut held = 0;
             for number in 0..2 * limit + 10 {
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn p13_threads_that_add_the_same_topics_agree_on_one_entry() {
-        const TOPICS: usize = 500;
-        for _ in 0..20 {
+        const TOPICS: usize = 100;
+        for _ in 0..50 {
             let cache = RouteCache::<Lengths>::new();
             let begin = Barrier::new(4);
             let add_all = || {
