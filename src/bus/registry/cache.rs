@@ -300,6 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn p13_of_two_entries_for_one_topic_the_first_stays() {
+        let cache = RouteCache::<Lengths>::new();
+        for number in [1, 2, 3] {
+            let add = || cache.insert(hash(number), resolved("a"), 100).ok();
+            let (first, second) = (add().map(std::ptr::from_ref), add().map(std::ptr::from_ref));
+            assert!(first.is_some());
+            assert_eq!(first, second);
+        }
+    }
+
+    #[test]
     fn p13_threads_that_add_the_same_topics_agree_on_one_entry() {
         const TOPICS: usize = 100;
         for _ in 0..50 {
