@@ -68,7 +68,7 @@ pub(crate) trait Content: Clone {
         &self,
         topic: &str,
         known: &Known<Self::Route>,
-    ) -> Result<(Self::Topic, Arc<Self::Route>), Self::Error>;
+    ) -> Result<Resolved<Self>, Self::Error>;
 }
 
 /// One state of the registry; immutable but for what it remembers.
@@ -249,8 +249,7 @@ impl<C: Content, W> Registry<C, W> {
         hash: u64,
         topic: &str,
     ) -> Result<Found<'v, C>, C::Error> {
-        let (topic, route) = version.content.resolve(topic, &version.known)?;
-        let resolved = Resolved { topic, route };
+        let resolved = version.content.resolve(topic, &version.known)?;
         let found = match version.cache.insert(hash, resolved, self.cache_limit) {
             Ok(resolved) => Found::Cached(resolved),
             Err(resolved) => {
@@ -313,7 +312,7 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::Weak;
 
-    use super::{Content, Found, Known, Registry};
+    use super::{Content, Found, Known, Registry, Resolved};
     use crate::sync::Arc;
 
     thread_local!(static FREED: Cell<usize> = const { Cell::new(0) });
@@ -346,9 +345,10 @@ mod tests {
             &self,
             topic: &str,
             known: &Known<Arc<()>>,
-        ) -> Result<(Topic, Arc<Arc<()>>), Infallible> {
+        ) -> Result<Resolved<Self>, Infallible> {
             let route = known.shared(0, |_| true, || Arc::clone(&self.0));
-            Ok((Topic(topic.to_owned()), route))
+            let topic = Topic(topic.to_owned());
+            Ok(Resolved { topic, route })
         }
     }
 

@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::conflate::Keyed;
-use super::registry::{Content, Known};
+use super::registry::{Content, Known, Resolved};
 use super::subscriber::Mailbox;
 use crate::error::TopicError;
 use crate::event::Event;
@@ -267,14 +267,10 @@ impl<T> Content for Table<T> {
     type Route = Route<T>;
     type Error = TopicError;
 
-    fn resolve(
-        &self,
-        topic: &str,
-        known: &Known<Route<T>>,
-    ) -> Result<(Topic, Arc<Route<T>>), TopicError> {
+    fn resolve(&self, topic: &str, known: &Known<Route<T>>) -> Result<Resolved<Self>, TopicError> {
         let topic = Topic::new(topic)?;
         let found = self.listeners(&topic);
         let route = known.shared(found.key(), |route| found.are_of(route), || found.route());
-        Ok((topic, route))
+        Ok(Resolved { topic, route })
     }
 }

@@ -262,8 +262,8 @@ mod tests {
         type Route = usize;
         type Error = ();
 
-        fn resolve(&self, topic: &str, _: &Known<usize>) -> Result<(String, Arc<usize>), ()> {
-            Ok((topic.to_owned(), Arc::new(topic.len())))
+        fn resolve(&self, topic: &str, _: &Known<usize>) -> Result<Resolved<Self>, ()> {
+            Ok(resolved(topic))
         }
     }
 

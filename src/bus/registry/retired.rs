@@ -82,17 +82,17 @@ impl<C: Content> Retired<C> {
     /// Of this generation only: another's content may be the last to hold what a change replaced,
     /// while that of this one is still in use, so that dropping it frees next to nothing.
     pub(super) fn take_a_little(&mut self, generation: u64) -> Option<Unheld<C>> {
-        while let Some(dying) = self.dying.last_mut() {
+        if let Some(dying) = self.dying.last_mut() {
             // Its cache is not gone yet: it is being dropped right now.
             let arena = Arc::get_mut(&mut dying.arena)?;
-            match arena.get_mut(dying.next) {
+            return match arena.get_mut(dying.next) {
                 Some(chunk) if chunk.get().is_some() => {
                     dying.next += 1;
-                    return Some(Unheld::Chunk(std::mem::take(chunk)));
+                    Some(Unheld::Chunk(std::mem::take(chunk)))
                 }
                 // They are filled in order.
-                _ => return self.dying.pop().map(|dying| Unheld::Arena(dying.arena)),
-            }
+                _ => self.dying.pop().map(|dying| Unheld::Arena(dying.arena)),
+            };
         }
         let place = self.outgrown(generation)?;
         let version = Arc::into_inner(self.versions.swap_remove(place))?;
