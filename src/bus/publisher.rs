@@ -34,8 +34,9 @@ use crate::topic::Topic;
 /// less, without payloads, until it is dropped; events beyond those in flight at once are allocated
 /// and freed one by one.
 ///
-/// An idle publisher may keep the emptied queue of a subscription that has gone, until it next
-/// emits; never a payload or a filter.
+/// The emptied queue of a subscription that has gone may be kept until the publishers that emitted to
+/// it have emitted once more and subscriptions have changed again, as no emit frees it; never a
+/// payload or a filter.
 ///
 /// ```
 /// use chanbus::Bus;
