@@ -309,6 +309,36 @@ fn p13_memory_does_not_grow_with_the_topics_ever_emitted() {
 }
 
 #[test]
+fn p13_memory_stays_flat_under_topics_never_seen_again() {
+    /// In an optimised build the full number; else fewer, to keep the test short.
+    const TOPICS: u64 = if cfg!(debug_assertions) {
+        200_000
+    } else {
+        10_000_000
+    };
+    const CACHE: u64 = 1_000;
+    // The cache is taken in, passed by and freed over some thousands of topics: all phases are in each.
+    const STAGE: u64 = TOPICS / 20;
+    let bus = Bus::<u64>::builder().route_cache(CACHE as usize);
+    let bus = bus.build().unwrap();
+    let sub = bus.subscribe("topic.*").unwrap();
+    let most_in = |stage: u64| {
+        let mut most = 0;
+        for n in stage * STAGE..(stage + 1) * STAGE {
+            bus.emit(format!("topic.{n:09}"), n).unwrap();
+            assert!(sub.try_recv().is_ok());
+            most = most.max(live());
+        }
+        most
+    };
+    let first = most_in(0);
+    for stage in 1..20 {
+        let most = most_in(stage);
+        assert!(most <= first, "{first} bytes, in stage {stage} {most}");
+    }
+}
+
+#[test]
 fn p13_the_route_cache_is_bounded_and_goes_with_the_bus() {
     let before = live();
     let bus = Bus::<u64>::builder().route_cache(100).build().unwrap();

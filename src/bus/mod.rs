@@ -93,6 +93,7 @@ use crate::sync::{Arc, Sender};
 /// |---|---|
 /// | read the snapshot of subscriptions | a lock-free load; a [`Publisher`] compares one number instead |
 /// | look the topic's route up | one hash look-up; a topic not seen since the last change is checked, matched and, if there is room, remembered |
+/// | free what a change of subscriptions replaced | not here: the next change does, also where an emit was the last to use it |
 /// | make the event | at most one allocation (none where a [`Publisher`] has a block at hand) and a clock read, if anybody listens; a source, metadata, extensions and a cause share one more, and bring their own texts and objects |
 /// | ask filters | on this thread, panics caught |
 /// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
