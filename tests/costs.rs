@@ -118,8 +118,8 @@ fn p1_a_refusal_an_eviction_and_a_replacement_cost_no_allocation_more() {
 
 #[test]
 fn p1_a_queue_that_wavers_between_full_and_not_costs_next_to_no_allocation_more() {
-    // A loss in a new place is noted in a log, which grows by doubling up to the capacity: that is
-    // all there is, however long it goes on, beside the event in hand, which is the first beyond the
+    // A loss in a new place is noted in a log, which is made for the first and grows by doubling up to
+    // the capacity: that is all there is, however long it goes on, beside the event in hand, which is the first beyond the
     // queue's, and the publisher's list of blocks, which grows for it.
     let bus = Bus::<u64>::builder().capacity(64).build().unwrap();
     let sub = bus.subscribe("a").unwrap();
@@ -132,7 +132,7 @@ fn p1_a_queue_that_wavers_between_full_and_not_costs_next_to_no_allocation_more(
         extra += allocations(|| publisher.emit(n).unwrap());
     }
     assert_eq!(sub.dropped(), ROUNDS);
-    assert!(extra <= 8, "{extra} allocations");
+    assert!(extra <= 9, "{extra} allocations");
 }
 
 #[test]
