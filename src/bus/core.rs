@@ -86,22 +86,35 @@ impl<T> Core<T> {
         if version.content.closed {
             return Err(EmitError::Closed(payload));
         }
-        let found = match self.registry.route(&version, topic) {
-            Ok(found) => found,
-            Err(error) => return Err(EmitError::BadTopic { error, payload }),
+        let found;
+        let resolved = match self.registry.remembered(&version, topic) {
+            Some(resolved) => resolved,
+            None => {
+                found = match self.registry.route(&version, topic) {
+                    Ok(found) => found,
+                    Err(error) => return Err(EmitError::BadTopic { error, payload }),
+                };
+                &*found
+            }
         };
-        let Resolved { topic, route } = &*found;
-        // Where nobody listens there is no event.
-        let emitted = if route.is_empty() && !needs_drop::<T>() {
-            Emitted::default()
-        } else if route.plain {
+        let Resolved { topic, route } = resolved;
+        // The sums are built where they are returned, which spares them a way through memory.
+        if route.is_empty() && !needs_drop::<T>() {
+            // Where nobody listens there is no event.
+            self.unbound.add(1);
+            return Ok(Emitted::default());
+        }
+        if route.plain {
             let matched = route.members.len();
             let handles = self.event(topic, payload, None, None).share(matched);
-            deliver_plainly(topic, route, handles, self.on_panic())
-                .unwrap_or(Emitted::to_all(matched))
-        } else {
-            self.send(&found, payload, None)
-        };
+            let partly = deliver_plainly(topic, route, handles, self.on_panic());
+            self.unbound.add(1);
+            return match partly {
+                None => Ok(Emitted::to_all(matched)),
+                Some(emitted) => Ok(emitted),
+            };
+        }
+        let emitted = self.send(resolved, payload, None);
         self.unbound.add(1);
         Ok(emitted)
     }

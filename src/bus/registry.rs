@@ -227,6 +227,24 @@ impl<C: Content, W> Registry<C, W> {
         }
     }
 
+    /// The route of a topic that the version remembers. By itself, as an emit asks for it first, and
+    /// one word stays in a register where the result of [`route`](Registry::route) goes through memory.
+    #[inline]
+    pub(crate) fn remembered<'v>(
+        &self,
+        version: &'v Version<C>,
+        topic: &str,
+    ) -> Option<&'v Resolved<C>> {
+        version.cache.get(self.hash(topic), topic)
+    }
+
+    #[inline]
+    fn hash(&self, topic: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(topic.as_bytes());
+        hasher.finish()
+    }
+
     /// Finds the route of a topic: from the version's cache, else resolved and, if there is room,
     /// added.
     #[inline]
@@ -235,9 +253,7 @@ impl<C: Content, W> Registry<C, W> {
         version: &'v Version<C>,
         topic: &str,
     ) -> Result<Found<'v, C>, C::Error> {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(topic.as_bytes());
-        let hash = hasher.finish();
+        let hash = self.hash(topic);
         match version.cache.get(hash, topic) {
             Some(resolved) => Ok(Found::Cached(resolved)),
             None => self.resolve(version, hash, topic),

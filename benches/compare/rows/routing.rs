@@ -93,7 +93,7 @@ impl Scene {
             CAPACITY as u64,
             |_| {
                 if let Some(topic) = topics.next() {
-                    must(self.bus.emit(black_box(topic), black_box(PAYLOAD)));
+                    must(self.bus.emit(black_box(topic), *black_box(&PAYLOAD)));
                 }
             },
             || {

@@ -110,7 +110,7 @@ fn on_new_topics(
         timed(
             emits,
             || {
-                must(bus.emit(black_box(&*topic.borrow()), black_box(PAYLOAD)));
+                must(bus.emit(black_box(&*topic.borrow()), *black_box(&PAYLOAD)));
             },
             || {
                 drop(must(wanted.try_recv()));
@@ -174,7 +174,7 @@ fn on_the_bus(name: &'static str, subscriptions: usize, emits: usize) -> Contend
         timed(
             emits,
             || {
-                must(publisher.emit(black_box(PAYLOAD)));
+                must(publisher.emit(*black_box(&PAYLOAD)));
             },
             || drop(must(wanted.try_recv())),
             || drop(must(bus.subscribe("user.seven.*"))),
@@ -195,7 +195,7 @@ fn by_hand(name: &'static str, subscriptions: usize, emits: usize) -> Contender<
             emits,
             || {
                 for sender in &must(senders.read())["scan.progress"] {
-                    must(sender.try_send(black_box(PAYLOAD)));
+                    must(sender.try_send(*black_box(&PAYLOAD)));
                 }
             },
             || {
