@@ -49,7 +49,10 @@ impl Keyed for Message {
 type Shared = Arc<Mailbox<Message>>;
 
 fn mailbox(capacity: usize, overflow: Overflow) -> Shared {
-    Arc::new(Mailbox::new(capacity, overflow))
+    let mailbox = Mailbox::new(capacity, overflow, None);
+    // Who makes it is not the question here, and would multiply the executions.
+    mailbox.queue();
+    Arc::new(mailbox)
 }
 
 /// What became of one message, as its publisher knows it.

@@ -49,6 +49,27 @@ pub(crate) fn fence_full() {
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
+/// On a cache line of its own in the library, which no model sees.
+#[derive(Default)]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Where bells go, as if there were never room: so who hands one on rings it.
+pub(crate) struct Sender<M>(PhantomData<M>);
+
+impl<M> Sender<M> {
+    pub(crate) fn try_send(&self, message: M) -> Result<(), M> {
+        Err(message)
+    }
+}
+
 /// Not modelled; there so that the library's source compiles.
 pub(crate) struct Select<'a>(PhantomData<&'a ()>);
 

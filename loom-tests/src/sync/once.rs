@@ -1,5 +1,6 @@
 //! `once_cell::race::OnceBox`: a pointer that is set once.
 
+use std::cell::Cell;
 use std::ptr;
 
 use loom::sync::atomic::{AtomicPtr, Ordering};
@@ -9,18 +10,24 @@ use super::atomic::Watch;
 pub(crate) struct OnceBox<T> {
     watch: Watch,
     value: AtomicPtr<T>,
+    /// Whether it is set now, whatever a thread may see of it: from then on a look takes no turn, as
+    /// nothing changes any more.
+    set: Cell<bool>,
 }
 
 impl<T> OnceBox<T> {
     pub(crate) fn new() -> Self {
         OnceBox {
             watch: Watch::new(),
+            set: Cell::new(false),
             value: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        self.watch.access();
+        if !self.set.get() {
+            self.watch.access();
+        }
         // SAFETY: set once, to a box that lives as long as this.
         unsafe { self.value.load(Ordering::Acquire).as_ref() }
     }
@@ -35,6 +42,7 @@ impl<T> OnceBox<T> {
         let set = self
             .value
             .compare_exchange(ptr::null_mut(), new, orders.0, orders.1);
+        self.set.set(true);
         // SAFETY: ours if it was set, and else nobody else's.
         match set {
             Ok(_) => unsafe { &*made },
@@ -43,6 +51,12 @@ impl<T> OnceBox<T> {
                 &*other
             },
         }
+    }
+}
+
+impl<T> Default for OnceBox<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

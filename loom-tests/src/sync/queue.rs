@@ -221,8 +221,8 @@ impl<M> Queue<M> {
         (self.tail.now.get() - self.head.now.get()) / 2
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.slots.len()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     pub(crate) fn register<'a>(&'a self, _: &mut Select<'a>) -> usize {
