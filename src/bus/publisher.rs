@@ -19,6 +19,7 @@ use crate::sync::Arc;
 use crate::sync::Ordering::Relaxed;
 use crate::topic::Topic;
 
+// Aligned, as publishers of several threads may lie side by side, and each emit writes to its own.
 /// Emits on one topic: the fast way.
 ///
 /// The topic is checked once, and the route to its subscribers is kept: an emit compares one number
@@ -51,7 +52,6 @@ use crate::topic::Topic;
 /// assert_eq!(sub.len(), 2);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-// Publishers of several threads may lie side by side, and each emit writes to its own.
 #[repr(align(128))]
 pub struct Publisher<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
