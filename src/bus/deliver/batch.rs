@@ -31,15 +31,9 @@ pub(in crate::bus) fn deliver_batch<T>(
             return sum;
         }
         let mut delivery = Delivery::new(topic, route, on_panic);
-        for (place, member) in route.members.iter().enumerate() {
+        for place in 0..route.members.len() {
             for handle in chunk.iter_mut().filter_map(Iterator::next) {
-                match member.mailbox.push(handle) {
-                    Ok(()) => {
-                        delivery.emitted.delivered += 1;
-                        delivery.follow_up(place);
-                    }
-                    Err(handle) => delivery.push_harder(place, handle),
-                }
+                delivery.push_once(place, handle);
             }
         }
         sum += delivery.close();

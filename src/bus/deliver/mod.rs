@@ -1,9 +1,10 @@
 //! The way of one event into the queues of its route.
 //!
 //! In this order: filters, pushes (each followed by a look whether the consumers have left
-//! meanwhile), taps, then the destructors of what was pushed out. So whatever the user's code does in a filter happens
-//! before the event is in any queue, and whatever it does in a tap or a destructor after it is in
-//! all of them: an emit from inside comes wholly before or wholly after, in every queue (P3).
+//! meanwhile), taps, then the destructors of what was pushed out. So whatever the user's code does in
+//! a filter happens before the event is in any queue, and whatever it does in a tap or a destructor
+//! after it is in all of them: an emit from inside comes wholly before or wholly after, in every
+//! queue (P3).
 
 mod batch;
 
@@ -67,8 +68,8 @@ pub(in crate::bus) fn deliver_plainly<T>(
     Some(delivery.resume(place, stopped, &mut handles))
 }
 
-/// Pushes to one after the other, while each has room and none has ended; where it stopped, and the
-/// handle that found no room.
+/// Pushes to one after the other, while each has room and wants no more than the push; where it
+/// stopped, and the handle that found no room.
 #[inline]
 fn push_plainly<T>(
     members: &[Arc<Member<T>>],
@@ -96,10 +97,15 @@ fn deliver_fully<T>(
 ) -> Emitted {
     let mut delivery = Delivery::new(topic, route, on_panic);
     delivery.filter(&event);
+    // One handle is kept back where taps still need the event, or destructors its cause; or if nobody
+    // else gets one.
     let receivers = route.members.len() - delivery.out.count();
+    let keep = receivers == 0 || !route.taps.is_empty() || !event.is_bare();
     // All handles are counted at once, before any is shared.
-    let mut handles = event.share(receivers + 1);
-    delivery.kept = handles.next();
+    let mut handles = event.share(receivers + usize::from(keep));
+    if keep {
+        delivery.kept = handles.next();
+    }
     delivery.push_from(0, &mut handles);
     delivery.close()
 }
@@ -181,13 +187,19 @@ impl<'a, T> Delivery<'a, T> {
                 continue;
             }
             let Some(handle) = handles.next() else { break };
-            match self.route.members[place].mailbox.push(handle) {
-                Ok(()) => {
-                    self.emitted.delivered += 1;
-                    self.follow_up(place);
-                }
-                Err(handle) => self.push_harder(place, handle),
+            self.push_once(place, handle);
+        }
+    }
+
+    /// Pushes to one, who is not waited for.
+    #[inline]
+    fn push_once(&mut self, place: usize, handle: Event<T>) {
+        match self.route.members[place].mailbox.push(handle) {
+            Ok(()) => {
+                self.emitted.delivered += 1;
+                self.follow_up(place);
             }
+            Err(handle) => self.push_harder(place, handle),
         }
     }
 

@@ -2,10 +2,11 @@
 //!
 //! # Protocol
 //!
-//! *Publishers* call [`Mailbox::push`], then [`Mailbox::has_ended`], and if so [`Mailbox::settle`]. *Consumers* call
-//! [`Mailbox::try_pop`] and [`Mailbox::pop`], each through a handle with an `AtomicBool` of its own,
-//! `finished`. Anyone calls [`Mailbox::close`]; whoever drops the last handle calls
-//! [`Mailbox::abandon`].
+//! *Publishers* call [`Mailbox::push`], and [`Mailbox::push_harder`] where that does not do; then, if
+//! the mailbox [`wants_more`](Mailbox::wants_more), [`Mailbox::wake`], and, if it
+//! [`has_ended`](Mailbox::has_ended), [`Mailbox::settle`]. *Consumers* call [`Mailbox::try_pop`] and
+//! [`Mailbox::pop`], each through a handle with an `AtomicBool` of its own, `finished`. Anyone calls
+//! [`Mailbox::close`]; whoever drops the last handle calls [`Mailbox::abandon`].
 //!
 //! The queue carries `Some(message)`, and `None` as a token. In a mailbox that keeps the latest
 //! message of each key, messages wait in [`Pending`] and each adds one token to the queue: a token
@@ -58,8 +59,6 @@ mod bell;
 mod counts;
 mod take;
 
-pub(crate) use self::bell::Bell;
-
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -70,6 +69,8 @@ use super::tally::{OwnShare, Tally};
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Queue};
 use crate::sync::{Signal, fence_full};
+
+pub(crate) use self::bell::Bell;
 
 /// How often a publisher that drops the oldest makes room before it gives up.
 ///
@@ -199,8 +200,8 @@ impl<E: Keyed> Mailbox<E> {
     /// Offers a message, if it goes into the queue just so; else hands it back, for
     /// [`push_harder`](Mailbox::push_harder).
     ///
-    /// After a push of either kind that was accepted, the publisher must look at
-    /// [`has_ended`](Mailbox::has_ended).
+    /// After a push of either kind that was accepted, the publisher must ask whether it
+    /// [`wants_more`](Mailbox::wants_more).
     #[inline]
     pub(crate) fn push(&self, message: E) -> Result<(), E> {
         // Acquire: whoever sees the flag also sees what was done before the close.
