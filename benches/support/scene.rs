@@ -1,8 +1,8 @@
 //! A bus with many subscriptions, four of which want what is emitted: for what it costs to find them.
 
-use chanbus::{Bus, Subscription};
+use chanbus::{Bus, BusBuilder, Subscription};
 
-use super::{CAPACITY, Payload, bus, must};
+use super::{CAPACITY, Payload, must};
 
 /// What is emitted on matches these, whichever feed it is.
 pub(crate) const WANTED: [&str; 4] = ["feed.**", "feed.*.tick", "**", "**.tick"];
@@ -16,8 +16,13 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(subscriptions: usize) -> Self {
-        // One slot for those that get nothing: 100,000 queues of 256 would take a gigabyte.
-        let bus = bus(subscriptions, 1);
+        Self::on(Bus::builder(), subscriptions)
+    }
+
+    pub(crate) fn on(builder: BusBuilder<Payload>, subscriptions: usize) -> Self {
+        // One slot for those that get nothing: should they get something, it is soon seen.
+        let builder = builder.capacity(1).max_subscribers(subscriptions);
+        let bus = must(builder.build());
         let wanted = WANTED
             .iter()
             .map(|pattern| must(bus.subscription(*pattern).capacity(CAPACITY).subscribe()))

@@ -4,15 +4,13 @@
 
 use std::hint::black_box;
 
-use chanbus::{Bus, BusBuilder, Subscription};
+use chanbus::Bus;
 
 use super::{NANOS, Spec};
 use crate::report::{Aim, Outcome};
 use crate::rounds::{Contender, Run};
-use crate::support::{CAPACITY, PAYLOAD, Payload, must, timed_in_chunks};
-
-/// What is emitted on matches these, whichever feed it is.
-const WANTED: [&str; 4] = ["feed.**", "feed.*.tick", "**", "**.tick"];
+use crate::support::scene::Scene;
+use crate::support::{CAPACITY, PAYLOAD, must, timed_in_chunks};
 
 pub(super) fn rows() -> Vec<Spec> {
     vec![
@@ -46,64 +44,20 @@ pub(super) fn rows() -> Vec<Spec> {
     ]
 }
 
-struct Scene {
-    bus: Bus<Payload>,
-    wanted: Vec<Subscription<Payload>>,
-    /// Subscriptions that match none of the topics that are emitted on.
-    _others: Vec<Subscription<Payload>>,
-}
-
-impl Scene {
-    fn new(subscriptions: usize) -> Self {
-        Scene::on(Bus::builder(), subscriptions)
-    }
-
-    fn on(builder: BusBuilder<Payload>, subscriptions: usize) -> Self {
-        // One slot for those that get nothing: their memory is the matter of other rows.
-        let builder = builder.capacity(1).max_subscribers(subscriptions);
-        let bus = must(builder.build());
-        let wanted = WANTED
-            .iter()
-            .map(|pattern| must(bus.subscription(*pattern).capacity(CAPACITY).subscribe()))
-            .collect();
-        let others = (WANTED.len()..subscriptions)
-            .map(|number| {
-                // Exact, with a wildcard behind, and with one in front: each is found differently.
-                must(bus.subscribe(match number % 4 {
-                    0 => format!("user.{number}.name"),
-                    1 => format!("user.{number}.*"),
-                    2 => format!("user.{number}.**"),
-                    _ => format!("*.{number}.name"),
-                }))
-            })
-            .collect();
-        Scene {
-            bus,
-            wanted,
-            _others: others,
-        }
-    }
-
-    /// Nanoseconds for each emit, on these topics in order.
-    fn emit_all<'a>(&self, topics: impl ExactSizeIterator<Item = &'a str>) -> f64 {
-        let count = topics.len();
-        let mut topics = topics;
-        let time = timed_in_chunks(
-            count as u64,
-            CAPACITY as u64,
-            |_| {
-                if let Some(topic) = topics.next() {
-                    must(self.bus.emit(black_box(topic), *black_box(&PAYLOAD)));
-                }
-            },
-            || {
-                for subscription in &self.wanted {
-                    subscription.try_iter().for_each(drop);
-                }
-            },
-        );
-        time.as_nanos() as f64 / count as f64
-    }
+/// Nanoseconds for each emit, on these topics in order.
+fn emit_all<'a>(scene: &Scene, mut topics: impl ExactSizeIterator<Item = &'a str>) -> f64 {
+    let count = topics.len();
+    let time = timed_in_chunks(
+        count as u64,
+        CAPACITY as u64,
+        |_| {
+            if let Some(topic) = topics.next() {
+                must(scene.bus.emit(black_box(topic), *black_box(&PAYLOAD)));
+            }
+        },
+        || scene.drain(),
+    );
+    time.as_nanos() as f64 / count as f64
 }
 
 fn names(feeds: std::ops::Range<usize>) -> Vec<String> {
@@ -130,7 +84,7 @@ fn by_subscriptions(run: &Run, kind: Kind, (must, beyond): (f64, f64)) -> Outcom
 fn cached(run: &Run, name: &'static str, scene: Scene) -> Contender<'static> {
     let emits = run.effort.pick(256, 4_096, 8_192);
     let topics = vec!["feed.7.tick"; emits];
-    Contender::new(name, move || scene.emit_all(topics.iter().copied()))
+    Contender::new(name, move || emit_all(&scene, topics.iter().copied()))
 }
 
 fn fresh(run: &Run, name: &'static str, scene: Scene) -> Contender<'static> {
@@ -139,7 +93,7 @@ fn fresh(run: &Run, name: &'static str, scene: Scene) -> Contender<'static> {
     Contender::new(name, move || {
         let topics = names(next..next + emits);
         next += emits;
-        scene.emit_all(topics.iter().map(String::as_str))
+        emit_all(&scene, topics.iter().map(String::as_str))
     })
 }
 
@@ -149,9 +103,9 @@ fn rotation(run: &Run) -> Outcome {
     let few: Vec<&str> = many.iter().take(64).map(String::as_str).collect();
     let few = few.repeat(many.len() / few.len());
     let contenders = vec![
-        Contender::new("64 topics", || scene.emit_all(few.iter().copied())),
+        Contender::new("64 topics", || emit_all(&scene, few.iter().copied())),
         Contender::new("16,000 topics", || {
-            scene.emit_all(many.iter().map(String::as_str))
+            emit_all(&scene, many.iter().map(String::as_str))
         }),
     ];
     Outcome {
@@ -169,7 +123,7 @@ fn stream(run: &Run) -> Outcome {
         Contender::new(name, move || {
             let topics = names(next..next + emits);
             next += emits;
-            scene.emit_all(topics.iter().map(String::as_str))
+            emit_all(&scene, topics.iter().map(String::as_str))
         })
     };
     let contenders = vec![
