@@ -27,7 +27,7 @@ const CHILD: &str = "CHANBUS_TRACED_CHILD";
 const FAR: Duration = Duration::from_secs(3_600);
 
 /// What each phase of [`child`] is, and how many calls it should make.
-const PHASES: [(&str, RangeInclusive<u64>); 16] = [
+const PHASES: [(&str, RangeInclusive<u64>); 18] = [
     ("1,000 emits by a publisher, nobody asleep", 0..=0),
     ("1,000 emits by the bus, nobody asleep", 0..=0),
     ("1,000 emits that nobody matches", 0..=0),
@@ -44,9 +44,12 @@ const PHASES: [(&str, RangeInclusive<u64>); 16] = [
     // thread still holds that list's lock, letting go of it is one call more.
     ("1 emit, 1 sleeper in heartbeats", 1..=2),
     ("1 emit, 1 sleeper in a select", 1..=2),
+    ("a batch of 100, 3 sleepers", 3..=3),
     // The thread that wakes is woken itself; and once more, by whoever finds it at the list's lock.
     ("1 emit, 5 sleepers, handed on", 1..=2),
     ("1,000 emits, nobody asleep, handed on", 0..=0),
+    // Once more for each sleeper that has heard the bell and is not up yet.
+    ("a batch of 100, 3 sleepers, handed on", 1..=7),
 ];
 
 fn measured<R>(act: impl FnOnce() -> R) -> R {
@@ -138,6 +141,8 @@ fn child() {
     measured(|| bus.emit("wake", 0).unwrap());
     assert!(thread.join().unwrap().0);
 
+    wake_by_batch(&bus);
+
     let bus = Bus::<u64>::builder().capacity(4_096);
     let bus = bus.wake_ups(WakeUps::Handed).build().unwrap();
     let threads = [(); 5].map(|()| {
@@ -148,6 +153,19 @@ fn child() {
     let subs = threads.map(|thread| thread.join().unwrap());
     measured(|| (0..1_000).all(|n| bus.emit("wake", n).is_ok()));
     assert!(subs.iter().all(|(woken, sub)| *woken && sub.len() == 1_000));
+    wake_by_batch(&bus);
+}
+
+/// One round of wake-ups, however many events there are.
+fn wake_by_batch(bus: &Bus<u64>) {
+    let threads = [(); 3].map(|()| {
+        let sub = bus.subscribe("batch").unwrap();
+        spawn_asleep(move || (sub.recv().is_ok(), sub))
+    });
+    let publisher = bus.publisher("batch").unwrap();
+    measured(|| publisher.emit_batch(0..100).unwrap());
+    let subs = threads.map(|thread| thread.join().unwrap());
+    assert!(subs.iter().all(|(woken, sub)| *woken && sub.len() == 99));
 }
 
 /// The number of the system call that a stopped thread is about to make; `None` at its end.
