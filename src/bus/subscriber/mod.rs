@@ -58,6 +58,8 @@
 mod bell;
 mod counts;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Instant;
