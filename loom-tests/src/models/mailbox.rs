@@ -49,7 +49,16 @@ impl Keyed for Message {
 type Shared = Arc<Mailbox<Message>>;
 
 fn mailbox(capacity: usize, overflow: Overflow) -> Shared {
-    Arc::new(Mailbox::new(capacity, overflow))
+    let mailbox = unused(capacity, overflow);
+    // A wait that is over at once makes the queue, so that only models about that try who does.
+    let popped = mailbox.pop(&AtomicBool::new(false), Some(Instant::now()));
+    assert_eq!(popped, Popped::Empty);
+    mailbox
+}
+
+/// A mailbox without a queue.
+fn unused(capacity: usize, overflow: Overflow) -> Shared {
+    Arc::new(Mailbox::new(capacity, overflow, None))
 }
 
 /// What became of one message, as its publisher knows it.

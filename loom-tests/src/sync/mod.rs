@@ -5,19 +5,23 @@ mod figure;
 mod lock;
 mod once;
 mod queue;
+mod sender;
 mod sleepers;
 
 use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::atomic::AtomicU64 as PlainU64;
 
 pub(crate) use loom::sync::atomic::Ordering;
 // No model asks who drops the last one of these.
 pub(crate) use std::sync::Arc;
 
 pub(crate) use self::atomic::{AtomicBool, AtomicU32};
-pub(crate) use self::figure::{AtomicU64, AtomicUsize, watch_figures};
+pub(crate) use self::figure::{AtomicU64, AtomicUsize, watch_figures, watching};
 pub(crate) use self::lock::Mutex;
 pub(crate) use self::once::OnceBox;
 pub(crate) use self::queue::Queue;
+pub(crate) use self::sender::Sender;
 pub(crate) use self::sleepers::Signal;
 
 /// As the library's, and every access is checked against all others.
@@ -37,11 +41,28 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-pub(crate) fn thread_number() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// The library's keeps neighbours apart; here nobody has a cache.
+#[derive(Default)]
+pub(crate) struct Padded<T>(pub(crate) T);
 
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    loom::thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Relaxed));
+impl<T> Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+static NEXT_THREAD: PlainU64 = PlainU64::new(1);
+
+/// To be called as an execution begins: loom wants all of them to do the same.
+pub(crate) fn begin() {
+    NEXT_THREAD.store(1, Ordering::Relaxed);
+}
+
+/// Numbers are eight apart, so that all threads meet in one stripe of a `Striped`.
+pub(crate) fn thread_number() -> u64 {
+    loom::thread_local!(static NUMBER: u64 = NEXT_THREAD.fetch_add(8, Ordering::Relaxed));
     NUMBER.with(|number| *number)
 }
 

@@ -11,6 +11,12 @@ pub(crate) struct OnceBox<T> {
     value: AtomicPtr<T>,
 }
 
+impl<T> Default for OnceBox<T> {
+    fn default() -> Self {
+        OnceBox::new()
+    }
+}
+
 impl<T> OnceBox<T> {
     pub(crate) fn new() -> Self {
         OnceBox {
@@ -20,9 +26,15 @@ impl<T> OnceBox<T> {
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        self.watch.access();
+        // Who sees it set never writes, so that loom has no gap there, and takes no turn. Null may
+        // still be an old value: the second load tries both.
+        let mut value = self.value.load(Ordering::Acquire);
+        if value.is_null() {
+            self.watch.access();
+            value = self.value.load(Ordering::Acquire);
+        }
         // SAFETY: set once, to a box that lives as long as this.
-        unsafe { self.value.load(Ordering::Acquire).as_ref() }
+        unsafe { value.as_ref() }
     }
 
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> Box<T>) -> &T {
