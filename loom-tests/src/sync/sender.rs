@@ -31,6 +31,9 @@ impl<M> Sender<M> {
 
     pub(crate) fn try_receive(&self) -> Option<M> {
         let queue = self.0.as_ref()?;
-        queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 }
