@@ -118,8 +118,8 @@ fn p1_a_refusal_an_eviction_and_a_replacement_cost_no_allocation_more() {
 
 #[test]
 fn p1_a_queue_that_wavers_between_full_and_not_costs_next_to_no_allocation_more() {
-    // A loss in a new place is noted in a log, which grows by doubling up to the capacity: that is
-    // all there is, however long it goes on, beside the event in hand, which is the first beyond the
+    // A loss in a new place is noted in a log, which is made for the first and grows by doubling up to
+    // the capacity: that is all there is, however long it goes on, beside the event in hand, which is the first beyond the
     // queue's, and the publisher's list of blocks, which grows for it.
     let bus = Bus::<u64>::builder().capacity(64).build().unwrap();
     let sub = bus.subscribe("a").unwrap();
@@ -132,7 +132,7 @@ fn p1_a_queue_that_wavers_between_full_and_not_costs_next_to_no_allocation_more(
         extra += allocations(|| publisher.emit(n).unwrap());
     }
     assert_eq!(sub.dropped(), ROUNDS);
-    assert!(extra <= 8, "{extra} allocations");
+    assert!(extra <= 9, "{extra} allocations");
 }
 
 #[test]
@@ -306,6 +306,36 @@ fn p13_memory_does_not_grow_with_the_topics_ever_emitted() {
     );
     assert_eq!(bus.stats().emitted, 10 * FIRST);
     assert_eq!((full.len(), nobody.len(), bus.stats().history), (8, 0, 50));
+}
+
+#[test]
+fn p13_memory_stays_flat_under_topics_never_seen_again() {
+    /// In an optimised build the full number; else fewer, to keep the test short.
+    const TOPICS: u64 = if cfg!(debug_assertions) {
+        200_000
+    } else {
+        10_000_000
+    };
+    const CACHE: u64 = 1_000;
+    // The cache is taken in, passed by and freed over some thousands of topics: all phases are in each.
+    const STAGE: u64 = TOPICS / 20;
+    let bus = Bus::<u64>::builder().route_cache(CACHE as usize);
+    let bus = bus.build().unwrap();
+    let sub = bus.subscribe("topic.*").unwrap();
+    let most_in = |stage: u64| {
+        let mut most = 0;
+        for n in stage * STAGE..(stage + 1) * STAGE {
+            bus.emit(format!("topic.{n:09}"), n).unwrap();
+            assert!(sub.try_recv().is_ok());
+            most = most.max(live());
+        }
+        most
+    };
+    let first = most_in(0);
+    for stage in 1..20 {
+        let most = most_in(stage);
+        assert!(most <= first, "{first} bytes, in stage {stage} {most}");
+    }
 }
 
 #[test]

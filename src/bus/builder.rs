@@ -236,7 +236,8 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     }
 
     /// For how many topics to keep the way to their subscribers. It bounds memory; topics beyond
-    /// it are looked up at every emit.
+    /// it are looked up at every emit. After as many such look-ups the cache begins anew, and what it
+    /// held is freed by later look-ups, a few topics at a time: no emit pays for all of it.
     ///
     /// ```
     /// # use chanbus::Bus;

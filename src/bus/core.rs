@@ -1,16 +1,17 @@
 //! What all handles of one bus share, and the ways in: an emit, a registration, an end.
 
+use std::mem::needs_drop;
 use std::time::Instant;
 
 use super::builder::Settings;
-use super::deliver::{deliver, deliver_within};
+use super::deliver::{deliver, deliver_plainly, deliver_within};
 use super::discard::Pusher;
 use super::emitted::Emitted;
 use super::history::History;
 use super::ledger::Ledger;
 use super::panics::PanicHook;
 use super::registry::{self, Registry, Version};
-use super::routing::Table;
+use super::routing::{Route, Table};
 use super::subscriber::Bell;
 use super::tally::Striped;
 use crate::cause::Cause;
@@ -19,7 +20,7 @@ use crate::event::{Event, Extras};
 use crate::sync::{Arc, AtomicU64, Ordering, Sender};
 use crate::topic::Topic;
 
-/// A topic and who listens to it, as publishers keep it.
+/// A topic and who listens to it.
 pub(super) type Resolved<T> = registry::Resolved<Table<T>>;
 
 /// What an emit may say beyond topic and payload.
@@ -76,7 +77,50 @@ impl<T> Core<T> {
     // ---- emitting ----
 
     /// Emits without extras: the plain way, and the fast one.
+    #[inline]
     pub(super) fn emit(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
+        if Cause::is_set() || self.history.is_some() {
+            return self.emit_caused(topic, payload);
+        }
+        let version = self.registry.load();
+        if version.content.closed {
+            return Err(EmitError::Closed(payload));
+        }
+        let found;
+        let resolved = match self.registry.remembered(&version, topic) {
+            Some(resolved) => resolved,
+            None => {
+                found = match self.registry.route(&version, topic) {
+                    Ok(found) => found,
+                    Err(error) => return Err(EmitError::BadTopic { error, payload }),
+                };
+                &*found
+            }
+        };
+        let Resolved { topic, route } = resolved;
+        // The sums are built where they are returned, which spares them a way through memory.
+        if route.is_empty() && !needs_drop::<T>() {
+            // Where nobody listens there is no event.
+            self.unbound.add(1);
+            return Ok(Emitted::default());
+        }
+        if route.plain {
+            let matched = route.members.len();
+            let handles = self.event(topic, payload, None, None).share(matched);
+            let partly = deliver_plainly(topic, route, handles, self.on_panic());
+            self.unbound.add(1);
+            return match partly {
+                None => Ok(Emitted::to_all(matched)),
+                Some(emitted) => Ok(emitted),
+            };
+        }
+        let emitted = self.send(resolved, payload, None);
+        self.unbound.add(1);
+        Ok(emitted)
+    }
+
+    /// [`emit`](Core::emit) where there may be a cause, or a history.
+    fn emit_caused(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
         let cause = match self.cause() {
             Ok(cause) => cause,
             Err(cause) => return Err(self.too_deep(cause, payload)),
@@ -208,21 +252,22 @@ impl<T> Core<T> {
             return Emitted::default();
         }
         let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-        self.send_resolved(resolved, event, None)
+        self.send_on(&resolved.topic, &resolved.route, event, None)
     }
 
     /// Delivers many by one route.
     pub(super) fn send_many(
         &self,
-        resolved: &Resolved<T>,
+        topic: &Topic,
+        route: &Route<T>,
         events: impl Iterator<Item = Event<T>>,
     ) -> Emitted {
         let deliver_one = |event: Event<T>| {
-            if resolved.route.is_empty() {
+            if route.is_empty() {
                 self.discard_unseen(event);
                 return Emitted::default();
             }
-            self.send_resolved(resolved, event, None)
+            self.send_on(topic, route, event, None)
         };
         events.map(deliver_one).sum()
     }
@@ -288,24 +333,28 @@ impl<T> Core<T> {
         event: Event<T>,
         deadline: Instant,
     ) -> Emitted {
-        let resolved = self.registry.route(&version, event.topic());
-        let resolved = resolved.map(registry::Route::into_shared);
+        let found = self.registry.route(&version, event.topic());
+        let resolved = found.map(|found| (found.topic.clone(), Arc::clone(&found.route)));
         // Asleep, it must not keep a whole snapshot alive.
         drop(version);
         match resolved {
-            Ok(resolved) => self.send_resolved(&resolved, event, Some(deadline)),
+            Ok((topic, route)) => {
+                let emitted = self.send_on(&topic, &route, event, Some(deadline));
+                self.registry.retire(route);
+                emitted
+            }
             // An event's topic was checked when the event was made.
             Err(_) => Emitted::default(),
         }
     }
 
-    pub(super) fn send_resolved(
+    pub(super) fn send_on(
         &self,
-        resolved: &Resolved<T>,
+        topic: &Topic,
+        route: &Route<T>,
         event: Event<T>,
         patience: Option<Instant>,
     ) -> Emitted {
-        let Resolved { topic, route } = resolved;
         match patience {
             None => deliver(topic, route, event, self.on_panic()),
             Some(deadline) => deliver_within(topic, route, event, self.on_panic(), deadline),

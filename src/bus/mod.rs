@@ -93,15 +93,17 @@ use crate::sync::{Arc, Sender};
 /// |---|---|
 /// | read the snapshot of subscriptions | a lock-free load; a [`Publisher`] compares one number instead |
 /// | look the topic's route up | one hash look-up; a topic not seen since the last change is checked, matched and, if there is room, remembered |
+/// | free what a change of subscriptions replaced | not here: the next change does, also where an emit was the last to use it |
 /// | make the event | at most one allocation (none where a [`Publisher`] has a block at hand) and a clock read, if anybody listens; a source, metadata, extensions and a cause share one more, and bring their own texts and objects |
 /// | ask filters | on this thread, panics caught |
 /// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
-/// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list) |
+/// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list), and can be [handed on](WakeUps::Handed) |
 /// | run taps, drop what was pushed out | on this thread, panics caught |
 ///
 /// With a [`history`](BusBuilder::history) it also takes a short lock to append the event. Two rare
 /// cases allocate once more: an emit that pushes out more than four different events, and one of more
-/// than 512 matches that not all take. A log of gaps may grow when a queue overflows at a new place.
+/// than 512 matches that not all take. A queue is made for its first event (or for the first consumer that
+/// waits), and a log of gaps for the first loss; that log may grow when a queue overflows at a new place.
 ///
 /// The queues are crossbeam's bounded ones. A push claims a slot by one compare-and-swap and then
 /// stamps it; a peer that meets a slot which is claimed and not yet stamped (its owner was

@@ -5,11 +5,12 @@ use std::fmt;
 use std::mem::needs_drop;
 use std::time::{Duration, Instant};
 
-use super::core::{Core, Details, Resolved};
+use super::core::{Core, Details};
 use super::deliver::{deliver_batch, deliver_plainly};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
+use super::routing::Route;
 use crate::cause::Cause;
 use crate::draft::EventDraft;
 use crate::error::{EmitError, TopicError};
@@ -18,6 +19,7 @@ use crate::sync::Arc;
 use crate::sync::Ordering::Relaxed;
 use crate::topic::Topic;
 
+// Aligned, as publishers of several threads may lie side by side, and each emit writes to its own.
 /// Emits on one topic: the fast way.
 ///
 /// The topic is checked once, and the route to its subscribers is kept: an emit compares one number
@@ -33,8 +35,9 @@ use crate::topic::Topic;
 /// less, without payloads, until it is dropped; events beyond those in flight at once are allocated
 /// and freed one by one.
 ///
-/// An idle publisher may keep the emptied queue of a subscription that has gone, until it next
-/// emits; never a payload or a filter.
+/// The emptied queue of a subscription that has gone may be kept until the publishers that emitted to
+/// it have emitted once more and subscriptions have changed again, as no emit frees it; never a
+/// payload or a filter.
 ///
 /// ```
 /// use chanbus::Bus;
@@ -49,7 +52,6 @@ use crate::topic::Topic;
 /// assert_eq!(sub.len(), 2);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-// Publishers of several threads may lie side by side, and each emit writes to its own.
 #[repr(align(128))]
 pub struct Publisher<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
@@ -67,7 +69,7 @@ pub struct Publisher<T: Send + Sync + 'static> {
 
 struct Kept<T> {
     generation: u64,
-    resolved: Arc<Resolved<T>>,
+    route: Arc<Route<T>>,
 }
 
 impl<T: Send + Sync + 'static> Publisher<T> {
@@ -159,10 +161,9 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     fn emit_bare(&self, payload: T) -> Result<Emitted, EmitError<T>> {
         match self.route.take() {
             Some(kept)
-                if kept.generation == self.core.registry.generation()
-                    && kept.resolved.route.plain =>
+                if kept.generation == self.core.registry.generation() && kept.route.plain =>
             {
-                let Resolved { topic, route } = &*kept.resolved;
+                let (topic, route) = (self.topic(), &*kept.route);
                 let matched = route.members.len();
                 let handles = self.events.shares(payload, self.core.now(), matched);
                 let partly = deliver_plainly(topic, route, handles, self.core.on_panic());
@@ -228,13 +229,14 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let Some(kept) = self.current() else {
             return Err(EmitError::Closed(payload));
         };
-        let emitted = if kept.resolved.route.is_empty() {
+        let emitted = if kept.route.is_empty() {
             self.silent.set(kept.generation);
             self.core.discard_unmatched(self.topic(), cause, payload);
             Emitted::default()
         } else {
             let event = self.make(payload, self.core.now(), self.extras(cause));
-            self.core.send_resolved(&kept.resolved, event, patience)
+            self.core
+                .send_on(self.topic(), &kept.route, event, patience)
         };
         self.route.set(Some(kept));
         self.counted(1);
@@ -289,14 +291,14 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             return Err(EmitError::Closed(items));
         };
         let count = items.len() as u64;
-        let Resolved { topic, route } = &*kept.resolved;
+        let (topic, route) = (self.topic(), &*kept.route);
         let items = items.into_iter();
         let emitted = if route.plain && extras.is_none() {
             let events = items.map(|item| self.events.shares(item, nanos, route.members.len()));
             deliver_batch(topic, route, events, self.core.on_panic())
         } else {
             let events = items.map(|item| self.make(item, nanos, extras.clone()));
-            self.core.send_many(&kept.resolved, events)
+            self.core.send_many(topic, route, events)
         };
         self.route.set(Some(kept));
         self.counted(count);
@@ -344,8 +346,10 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         match kept {
             Some(kept) if kept.generation == generation => Some(kept),
             stale => {
-                // Before the new one is resolved, so that what it held goes as early as can be.
-                drop(stale);
+                // Not freed here: it may be the last to hold a queue that is large.
+                if let Some(stale) = stale {
+                    self.core.registry.retire(stale.route);
+                }
                 self.resolve()
             }
         }
@@ -357,10 +361,10 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         if version.content.closed {
             return None;
         }
-        let resolved = self.core.registry.route(&version, self.topic()).ok()?;
+        let found = self.core.registry.route(&version, self.topic()).ok()?;
         Some(Kept {
             generation: version.generation(),
-            resolved: resolved.into_shared(),
+            route: Arc::clone(&found.route),
         })
     }
 

@@ -5,11 +5,13 @@
 //! *Writers* hold the lock, derive a new content from the current one (it is persistent, so that
 //! copies a handful of nodes), raise `generation`, publish the content as a new [`Version`] with that
 //! number, then let go of the lock. The old version goes back to the writer, who drops it after the
-//! lock, since the last reference may free much.
+//! lock, since the last reference may free much. If an emit still holds it, it goes onto a list
+//! instead ([`retired`]), whose reference outlives that emit's: so the last is never an emit's.
 //!
 //! *Emits* never take the lock. They load the current version and look their topic up in its route
-//! cache; on a miss they resolve it from the content and try to add it. A cache belongs to its
-//! version and dies with it, so a route is never older than the content it came from.
+//! cache ([`cache`]); on a miss they resolve it from the content and try to add it. A cache belongs to
+//! its version, so a route is never older than the content it came from. Topics with the same
+//! listeners share one route ([`known`]).
 //!
 //! *Publishers* keep a route with the generation of the version it came from, and compare that with
 //! `generation`: one load instead of a snapshot. `generation` is raised before the version is
@@ -26,17 +28,31 @@
 //! the old version with the old number: the change has not returned yet, so the emit did not begin
 //! after it. The number is not the newest, so its next emit resolves once more.
 //!
-//! *Two emits add the same topic to the cache.* Each builds an entry; one is swapped in, the other
-//! is freed by its maker, who uses the winner's.
+//! *Two emits add the same topic to the cache.* Each fills an entry; one is published, and the other's
+//! maker uses that one, while its own stays unused.
 //!
 //! *The cache is full.* Look-ups go on uncached. After as many misses as the cache has entries, an
 //! emit publishes the same content with an empty cache, under the same generation, if it gets the
-//! lock at once. So a stream of topics that never return cannot keep out for good those that do.
+//! locks at once. So a stream of topics that never return cannot keep out for good those that do. The
+//! full cache goes onto the list; each later miss frees a few of its entries, if it gets the lock at once.
+//!
+//! *A writer and an emit that ends.* The writer has swapped, and looks whether it has the last
+//! reference: every emit that had loaded the version is counted since the swap. If one is left, the
+//! writer's own goes onto the list before it is given up, so there is one at every moment.
+//!
+//! *Locks.* Who holds the writer's lock may take the list's, never the other way round.
+
+mod cache;
+mod known;
+mod retired;
 
 use std::hash::{BuildHasher, Hasher};
 
+use self::cache::RouteCache;
+pub(crate) use self::known::Known;
+use self::retired::Retired;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceBox, Padded, Snapshot};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Padded, Snapshot};
 
 /// What a registry holds, and how a topic's route is found in it.
 pub(crate) trait Content: Clone {
@@ -47,50 +63,56 @@ pub(crate) trait Content: Clone {
     /// Why a text is no topic.
     type Error;
 
-    fn resolve(&self, topic: &str) -> Result<(Self::Topic, Self::Route), Self::Error>;
+    /// Checks a text and finds its route: one of those that are known, if it is the same.
+    fn resolve(
+        &self,
+        topic: &str,
+        known: &Known<Self::Route>,
+    ) -> Result<Resolved<Self>, Self::Error>;
 }
 
-/// One state of the registry; immutable but for its cache.
+/// One state of the registry; immutable but for what it remembers.
 pub(crate) struct Version<C: Content> {
     generation: u64,
     pub(crate) content: C,
+    known: Known<C::Route>,
     cache: RouteCache<C>,
 }
 
-/// A topic with its route, shared by the cache and by publishers.
+/// A topic with its route.
 pub(crate) struct Resolved<C: Content> {
     pub(crate) topic: C::Topic,
-    pub(crate) route: C::Route,
+    pub(crate) route: Arc<C::Route>,
 }
 
 /// A route that was found: lent by the version's cache, which spares a reference count, or one's own.
-pub(crate) enum Route<'v, C: Content> {
-    Cached(&'v Arc<Resolved<C>>),
-    Fresh(Arc<Resolved<C>>),
+pub(crate) enum Found<'v, C: Content> {
+    Cached(&'v Resolved<C>),
+    Fresh(Resolved<C>),
 }
 
-impl<C: Content> Route<'_, C> {
-    /// A reference that outlives the version.
-    pub(crate) fn into_shared(self) -> Arc<Resolved<C>> {
-        match self {
-            Route::Cached(resolved) => Arc::clone(resolved),
-            Route::Fresh(resolved) => resolved,
-        }
-    }
-}
-
-impl<C: Content> std::ops::Deref for Route<'_, C> {
+impl<C: Content> std::ops::Deref for Found<'_, C> {
     type Target = Resolved<C>;
 
+    #[inline]
     fn deref(&self) -> &Resolved<C> {
         match self {
-            Route::Cached(resolved) => resolved,
-            Route::Fresh(resolved) => resolved,
+            Found::Cached(resolved) => resolved,
+            Found::Fresh(resolved) => resolved,
         }
     }
 }
 
 impl<C: Content> Version<C> {
+    fn new(generation: u64, content: C) -> Self {
+        Version {
+            generation,
+            content,
+            known: Known::new(),
+            cache: RouteCache::new(),
+        }
+    }
+
     #[inline]
     pub(crate) fn generation(&self) -> u64 {
         self.generation
@@ -103,6 +125,9 @@ pub(crate) struct Registry<C: Content, W> {
     generation: Padded<AtomicU64>,
     current: Snapshot<Version<C>>,
     writer: Mutex<W>,
+    retired: Mutex<Retired<C>>,
+    /// There may be a cache among the retired that became full, and that misses are to free.
+    outgrown: AtomicBool,
     cache_limit: usize,
     hasher: foldhash::fast::RandomState,
 }
@@ -111,12 +136,10 @@ impl<C: Content, W> Registry<C, W> {
     pub(crate) fn new(content: C, writer: W, cache_limit: usize) -> Self {
         Registry {
             generation: Padded(AtomicU64::new(0)),
-            current: Snapshot::new(Version {
-                generation: 0,
-                content,
-                cache: RouteCache::new(),
-            }),
+            current: Snapshot::new(Version::new(0, content)),
             writer: Mutex::new(writer),
+            retired: Mutex::new(Retired::new()),
+            outgrown: AtomicBool::new(false),
             cache_limit,
             hasher: foldhash::fast::RandomState::default(),
         }
@@ -150,11 +173,7 @@ impl<C: Content, W> Registry<C, W> {
             let result = change(&mut content, &mut writer)?;
             // Relaxed: only writers write it, under this lock.
             let generation = self.generation.load(Relaxed) + 1;
-            let mut version = Some(Arc::new(Version {
-                generation,
-                content,
-                cache: RouteCache::new(),
-            }));
+            let mut version = Some(Arc::new(Version::new(generation, content)));
             // Before the swap, whose release makes it known to all who load the new version.
             self.generation.store(generation, Release);
             publish(&mut || {
@@ -164,7 +183,13 @@ impl<C: Content, W> Registry<C, W> {
             });
             result
         };
-        drop(old);
+        if let Some(mut old) = old {
+            // Proves that no emit holds it; then it is dropped right here.
+            if Arc::get_mut(&mut old).is_none() {
+                self.retired.lock().add_version(old);
+            }
+        }
+        self.sweep();
         Ok(result)
     }
 
@@ -178,176 +203,295 @@ impl<C: Content, W> Registry<C, W> {
 
     /// Reads content and writer's state together, with no change in between.
     pub(crate) fn frozen<R>(&self, read: impl FnOnce(&C, &mut W) -> R) -> R {
-        let mut writer = self.writer.lock();
-        let current = self.current.load();
-        read(&current.content, &mut writer)
+        let result = {
+            let mut writer = self.writer.lock();
+            let current = self.current.load();
+            read(&current.content, &mut writer)
+        };
+        self.sweep();
+        result
+    }
+
+    /// Frees what was retired and nobody holds any more.
+    fn sweep(&self) {
+        // Taken out under the lock, and dropped after it.
+        let unheld = self.retired.lock().sweep();
+        drop(unheld);
+    }
+
+    /// Takes a route that a publisher has no more use for, so that no emit frees it; unless somebody
+    /// is just passing through the list, for whom an emit does not wait.
+    pub(crate) fn retire(&self, route: Arc<C::Route>) {
+        if let Some(mut retired) = self.retired.try_lock() {
+            retired.add_route(route);
+        }
+    }
+
+    /// The route of a topic that the version remembers. By itself, as an emit asks for it first, and
+    /// one word stays in a register where the result of [`route`](Registry::route) goes through memory.
+    #[inline]
+    pub(crate) fn remembered<'v>(
+        &self,
+        version: &'v Version<C>,
+        topic: &str,
+    ) -> Option<&'v Resolved<C>> {
+        version.cache.get(self.hash(topic), topic)
+    }
+
+    #[inline]
+    fn hash(&self, topic: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(topic.as_bytes());
+        hasher.finish()
     }
 
     /// Finds the route of a topic: from the version's cache, else resolved and, if there is room,
     /// added.
+    #[inline]
     pub(crate) fn route<'v>(
         &self,
         version: &'v Version<C>,
         topic: &str,
-    ) -> Result<Route<'v, C>, C::Error> {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(topic.as_bytes());
-        let hash = hasher.finish();
-        if let Some(resolved) = version.cache.get(hash, topic) {
-            return Ok(Route::Cached(resolved));
-        }
-        let (topic, route) = version.content.resolve(topic)?;
-        let resolved = Arc::new(Resolved { topic, route });
-        match version.cache.insert(hash, resolved, self.cache_limit) {
-            Ok(resolved) => Ok(Route::Cached(resolved)),
-            Err(resolved) => {
-                self.renew_cache(version);
-                Ok(Route::Fresh(resolved))
-            }
+    ) -> Result<Found<'v, C>, C::Error> {
+        let hash = self.hash(topic);
+        match version.cache.get(hash, topic) {
+            Some(resolved) => Ok(Found::Cached(resolved)),
+            None => self.resolve(version, hash, topic),
         }
     }
 
     #[cold]
+    fn resolve<'v>(
+        &self,
+        version: &'v Version<C>,
+        hash: u64,
+        topic: &str,
+    ) -> Result<Found<'v, C>, C::Error> {
+        let resolved = version.content.resolve(topic, &version.known)?;
+        let found = match version.cache.insert(hash, resolved, self.cache_limit) {
+            Ok(resolved) => Found::Cached(resolved),
+            Err(resolved) => {
+                self.renew_cache(version);
+                Found::Fresh(resolved)
+            }
+        };
+        self.free_a_little();
+        Ok(found)
+    }
+
     fn renew_cache(&self, version: &Version<C>) {
         // Relaxed: a hint; two emits that both pass it find the second time an empty cache.
-        let misses = version.cache.misses.fetch_add(1, Relaxed);
-        if self.cache_limit == 0 || misses < self.cache_limit {
+        if self.cache_limit == 0 || version.cache.misses.fetch_add(1, Relaxed) < self.cache_limit {
             return;
         }
         // Only tried: an emit waits for no change of subscriptions (P1).
-        let Some(writer) = self.writer.try_lock() else {
+        let Some(_writer) = self.writer.try_lock() else {
             return;
         };
-        let old = {
-            let current = self.current.load();
-            if current.generation != version.generation
-                || current.cache.misses.load(Relaxed) < self.cache_limit
-            {
-                return;
-            }
-            self.current.swap(Arc::new(Version {
-                generation: current.generation,
-                content: current.content.clone(),
-                cache: RouteCache::new(),
-            }))
+        let Some(mut retired) = self.retired.try_lock() else {
+            return;
         };
-        drop(writer);
-        drop(old);
+        let current = self.current.load();
+        if current.generation != version.generation
+            || current.cache.misses.load(Relaxed) < self.cache_limit
+            || retired.has_outgrown(version.generation)
+        {
+            return;
+        }
+        let renewed = Version::new(current.generation, current.content.clone());
+        drop(current);
+        retired.add_version(self.current.swap(Arc::new(renewed)));
+        // Relaxed: a hint; what it is about is under the lock.
+        self.outgrown.store(true, Relaxed);
+    }
+
+    /// Frees a few entries of a cache that became full.
+    fn free_a_little(&self) {
+        // Relaxed: a hint, as above.
+        if !self.outgrown.load(Relaxed) {
+            return;
+        }
+        let Some(mut retired) = self.retired.try_lock() else {
+            return;
+        };
+        let generation = self.generation();
+        let unheld = retired.take_a_little(generation);
+        if unheld.is_none() && !retired.awaits(generation) {
+            self.outgrown.store(false, Relaxed);
+        }
+        drop(retired);
+        drop(unheld);
     }
 }
 
-/// Routes by topic: a hash table that is only added to, without locks, and freed as a whole.
-///
-/// It grows by levels, each eight times the last, so that a version that few topics are emitted
-/// under stays small, and nothing is ever moved. A look-up tries the largest level first.
-struct RouteCache<C: Content> {
-    levels: [OnceBox<Level<C>>; LEVELS],
-    /// Misses since the cache was full.
-    misses: AtomicUsize,
-}
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::convert::Infallible;
+    use std::sync::Weak;
 
-struct Level<C: Content> {
-    buckets: Box<[OnceBox<Entry<C>>]>,
-    /// Entries in this level and in those below it.
-    len: AtomicUsize,
-}
+    use super::{Content, Found, Known, Registry, Resolved};
+    use crate::sync::Arc;
 
-struct Entry<C: Content> {
-    hash: u64,
-    resolved: Arc<Resolved<C>>,
-    next: OnceBox<Entry<C>>,
-}
+    thread_local!(static FREED: Cell<usize> = const { Cell::new(0) });
 
-/// Buckets of the first level; the others follow at eight times the one before.
-const FIRST_LEVEL: usize = 8;
-/// Enough for 2,396,744 entries, far above any sensible limit.
-const LEVELS: usize = 7;
+    /// A topic that says when it is freed.
+    struct Topic(String);
 
-impl<C: Content> RouteCache<C> {
-    fn new() -> Self {
-        RouteCache {
-            levels: std::array::from_fn(|_| OnceBox::new()),
-            misses: AtomicUsize::new(0),
+    impl AsRef<str> for Topic {
+        fn as_ref(&self) -> &str {
+            &self.0
         }
     }
 
-    fn get(&self, hash: u64, topic: &str) -> Option<&Arc<Resolved<C>>> {
-        // Levels fill in order, so the largest that exists holds most entries.
-        self.levels.iter().rev().find_map(|level| {
-            let level = level.get()?;
-            let mut link = &level.buckets[hash as usize & (level.buckets.len() - 1)];
-            while let Some(entry) = link.get() {
-                if entry.is_for(hash, topic) {
-                    return Some(&entry.resolved);
-                }
-                link = &entry.next;
-            }
-            None
-        })
-    }
-
-    /// Adds a route, or finds that another emit has just added the same; hands it back if full.
-    fn insert(
-        &self,
-        hash: u64,
-        resolved: Arc<Resolved<C>>,
-        limit: usize,
-    ) -> Result<&Arc<Resolved<C>>, Arc<Resolved<C>>> {
-        let mut room = limit;
-        let mut size = FIRST_LEVEL;
-        for level in &self.levels {
-            if room == 0 {
-                break;
-            }
-            let share = size.min(room);
-            let level = level.get_or_init(|| Box::new(Level::new(share.next_power_of_two())));
-            // Relaxed: a count for the bound alone; the entries order themselves. Counted before
-            // it is added, so that racers together never pass the bound.
-            if level.len.load(Relaxed) < share && level.len.fetch_add(1, Relaxed) < share {
-                return Ok(level.insert(hash, resolved));
-            }
-            room -= share;
-            size *= 8;
-        }
-        Err(resolved)
-    }
-}
-
-impl<C: Content> Level<C> {
-    fn new(size: usize) -> Self {
-        Level {
-            buckets: (0..size).map(|_| OnceBox::new()).collect(),
-            len: AtomicUsize::new(0),
+    impl Drop for Topic {
+        fn drop(&mut self) {
+            FREED.set(FREED.get() + 1);
         }
     }
 
-    fn insert(&self, hash: u64, resolved: Arc<Resolved<C>>) -> &Arc<Resolved<C>> {
-        let topic = Arc::clone(&resolved);
-        let mut entry = Some(Box::new(Entry {
-            hash,
-            resolved,
-            next: OnceBox::new(),
-        }));
-        let mut link = &self.buckets[hash as usize & (self.buckets.len() - 1)];
-        loop {
-            // A compare-and-swap: it fails when another emit added an entry just here.
-            if let Some(new) = entry.take()
-                && let Err(back) = link.set(new)
-            {
-                entry = Some(back);
-            }
-            match link.get() {
-                Some(there) if there.is_for(hash, topic.topic.as_ref()) => return &there.resolved,
-                Some(there) => link = &there.next,
-                // Set above, if not before.
-                None => {}
-            }
+    /// Routes every topic to what the last change put here.
+    #[derive(Clone)]
+    struct Latest(Arc<()>);
+
+    impl Content for Latest {
+        type Topic = Topic;
+        type Route = Arc<()>;
+        type Error = Infallible;
+
+        fn resolve(
+            &self,
+            topic: &str,
+            known: &Known<Arc<()>>,
+        ) -> Result<Resolved<Self>, Infallible> {
+            let route = known.shared(0, |_| true, || Arc::clone(&self.0));
+            let topic = Topic(topic.to_owned());
+            Ok(Resolved { topic, route })
         }
     }
-}
 
-impl<C: Content> Entry<C> {
-    fn is_for(&self, hash: u64, topic: &str) -> bool {
-        self.hash == hash && self.resolved.topic.as_ref() == topic
+    type Rig = Registry<Latest, ()>;
+
+    fn rig(cache_limit: usize) -> Rig {
+        Registry::new(Latest(Arc::new(())), (), cache_limit)
+    }
+
+    /// Changes the content; what it was before.
+    fn change(registry: &Rig) -> Weak<()> {
+        let Ok(before) = registry.update(|content, ()| {
+            let before = std::mem::replace(&mut content.0, Arc::new(()));
+            Ok::<_, Infallible>(Arc::downgrade(&before))
+        });
+        before
+    }
+
+    fn look_up(registry: &Rig, topic: usize) {
+        let version = registry.load();
+        let Ok(_) = registry.route(&version, &topic.to_string());
+    }
+
+    fn is_alive(of: &Weak<()>) -> bool {
+        of.strong_count() > 0
+    }
+
+    #[test]
+    fn p1_an_emit_is_never_the_last_to_hold_what_a_change_replaced() {
+        let registry = rig(100);
+        let idle = change(&registry);
+        assert!(!is_alive(&idle), "kept though no emit held it");
+
+        let emit = registry.load();
+        (0..100).for_each(|topic| assert!(registry.route(&emit, &topic.to_string()).is_ok()));
+        let held = change(&registry);
+        let freed = FREED.get();
+        drop(emit);
+        assert!(is_alive(&held) && FREED.get() == freed, "freed by the emit");
+        change(&registry);
+        assert!(!is_alive(&held) && FREED.get() == freed + 100);
+
+        // Nor is one that has counted a reference of its own; and a look under the lock frees as well.
+        let emit = Arc::clone(&registry.load());
+        let held = change(&registry);
+        drop(emit);
+        assert!(is_alive(&held));
+        registry.frozen(|_, ()| ());
+        assert!(!is_alive(&held));
+    }
+
+    #[test]
+    fn p1_a_publisher_does_not_free_its_old_route() {
+        let registry = rig(100);
+        let route = {
+            let version = registry.load();
+            let Ok(Found::Cached(found)) = registry.route(&version, "a") else {
+                panic!("there is room");
+            };
+            Arc::clone(&found.route)
+        };
+        let old = change(&registry);
+        assert!(is_alive(&old));
+        registry.retire(route);
+        assert!(is_alive(&old));
+        change(&registry);
+        assert!(!is_alive(&old));
+    }
+
+    #[test]
+    fn p13_versions_that_emits_hold_are_as_many_as_the_emits() {
+        let registry = rig(100);
+        let mut emits = Vec::new();
+        for round in 0..20 {
+            if round % 4 == 0 {
+                emits.push(Arc::clone(&registry.load()));
+            }
+            change(&registry);
+            assert_eq!(registry.retired.lock().count(), emits.len());
+        }
+        emits.clear();
+        change(&registry);
+        assert_eq!(registry.retired.lock().count(), 0);
+    }
+
+    #[test]
+    fn p13_a_full_cache_is_freed_a_little_at_a_time_and_one_at_a_time() {
+        for limit in [1, 2, 9, 100, 1_000] {
+            let registry = rig(limit);
+            for topic in 0..20 * limit + 100 {
+                let freed = FREED.get();
+                look_up(&registry, topic);
+                // A chunk, or what a version has in itself, and the topic that was looked up.
+                assert!(FREED.get() - freed <= 9, "{}", FREED.get() - freed);
+                assert!(topic - FREED.get().min(topic) <= 2 * limit + 1);
+                assert!(registry.retired.lock().count() <= 1);
+            }
+            assert!(FREED.get() > 10 * limit, "the cache was not renewed");
+            drop(registry);
+            assert_eq!(FREED.replace(0), 20 * limit + 100);
+        }
+    }
+
+    #[test]
+    fn p13_caches_that_emits_hold_when_they_are_full_wait_for_them() {
+        let registry = rig(10);
+        let mut emits = Vec::new();
+        for topic in 0..1_000 {
+            if topic % 50 == 0 {
+                emits.push(Arc::clone(&registry.load()));
+            }
+            look_up(&registry, topic);
+            assert!(registry.retired.lock().count() <= emits.len() + 1);
+        }
+        emits.clear();
+        // No other comes before all of them are gone.
+        let mut count = registry.retired.lock().count();
+        assert!(count > 10);
+        for topic in 1_000..1_100 {
+            look_up(&registry, topic);
+            let now = registry.retired.lock().count();
+            assert!(now <= count.max(1), "{count}, then {now}");
+            count = now;
+        }
+        assert!(count <= 1);
+        FREED.set(0);
     }
 }

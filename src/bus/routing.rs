@@ -2,8 +2,10 @@
 //!
 //! Immutable values: a change makes a new [`Table`] that shares what did not change.
 
+use smallvec::SmallVec;
+
 use super::conflate::Keyed;
-use super::registry::Content;
+use super::registry::{Content, Known, Resolved};
 use super::subscriber::Mailbox;
 use crate::error::TopicError;
 use crate::event::Event;
@@ -176,26 +178,62 @@ impl<T> Table<T> {
     }
 
     /// Who is to get an event of this topic: each once, in the order in which they came (P4).
-    pub(super) fn route(&self, topic: &str) -> Route<T> {
-        let mut members: Vec<&Arc<Member<T>>> = Vec::new();
-        let mut taps: Vec<&Arc<Tap<T>>> = Vec::new();
+    fn listeners(&self, topic: &str) -> Listeners<'_, T> {
+        let mut found = Listeners {
+            members: SmallVec::new(),
+            taps: SmallVec::new(),
+        };
         self.index.lookup(topic, |_, listener| match listener {
-            Listener::Member(member) => members.push(member),
-            Listener::Tap(tap) => taps.push(tap),
+            Listener::Member(member) => found.members.push(member),
+            Listener::Tap(tap) => found.taps.push(tap),
         });
-        members.sort_unstable_by_key(|member| member.id);
-        members.dedup_by_key(|member| member.id);
-        taps.sort_unstable_by_key(|tap| tap.id);
-        taps.dedup_by_key(|tap| tap.id);
-        let members = members.into_iter().cloned().collect();
-        Route::new(members, taps.into_iter().cloned().collect())
+        found.members.sort_unstable_by_key(|member| member.id);
+        found.members.dedup_by_key(|member| member.id);
+        found.taps.sort_unstable_by_key(|tap| tap.id);
+        found.taps.dedup_by_key(|tap| tap.id);
+        found
     }
 
     /// Every subscription, whatever it asked for, and the taps of this topic.
     pub(super) fn route_to_all(&self, topic: &str) -> Route<T> {
         let members = self.members().into_iter();
         let members = members.map(|seat| Arc::clone(&seat.listener)).collect();
-        Route::new(members, self.route(topic).taps)
+        Route::new(members, self.listeners(topic).route().taps)
+    }
+}
+
+/// What was found for a topic, not counted yet.
+struct Listeners<'a, T> {
+    members: SmallVec<[&'a Arc<Member<T>>; 8]>,
+    taps: SmallVec<[&'a Arc<Tap<T>>; 2]>,
+}
+
+impl<T> Listeners<'_, T> {
+    fn ids(&self) -> impl Iterator<Item = u64> {
+        let members = self.members.iter().map(|member| member.id);
+        members.chain(self.taps.iter().map(|tap| tap.id))
+    }
+
+    /// The same for the same listeners, and most likely another for others.
+    fn key(&self) -> u64 {
+        // Any odd number with bits all over; the upper bits depend on all that came before.
+        let mix = |sum: u64, id: u64| {
+            (sum ^ id)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(29)
+        };
+        self.ids().fold(self.members.len() as u64, mix)
+    }
+
+    fn are_of(&self, route: &Route<T>) -> bool {
+        let members = route.members.iter().map(|member| member.id);
+        let taps = route.taps.iter().map(|tap| tap.id);
+        self.members.len() == route.members.len() && self.ids().eq(members.chain(taps))
+    }
+
+    fn route(&self) -> Route<T> {
+        let members = self.members.iter().copied().cloned().collect();
+        Route::new(members, self.taps.iter().copied().cloned().collect())
     }
 }
 
@@ -229,9 +267,10 @@ impl<T> Content for Table<T> {
     type Route = Route<T>;
     type Error = TopicError;
 
-    fn resolve(&self, topic: &str) -> Result<(Topic, Route<T>), TopicError> {
+    fn resolve(&self, topic: &str, known: &Known<Route<T>>) -> Result<Resolved<Self>, TopicError> {
         let topic = Topic::new(topic)?;
-        let route = self.route(&topic);
-        Ok((topic, route))
+        let found = self.listeners(&topic);
+        let route = known.shared(found.key(), |route| found.are_of(route), || found.route());
+        Ok(Resolved { topic, route })
     }
 }

@@ -31,7 +31,7 @@ pub(crate) trait Emit: Send + 'static {
     /// One after the other, unless there is a better way.
     fn emit_batch(&mut self, events: usize) {
         for _ in 0..events {
-            self.emit(std::hint::black_box(PAYLOAD));
+            self.emit(*std::hint::black_box(&PAYLOAD));
         }
     }
 }

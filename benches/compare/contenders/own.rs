@@ -100,7 +100,7 @@ impl Emit for PublisherEnd {
     fn emit_batch(&mut self, events: usize) {
         must(
             self.publisher
-                .emit_batch((0..events).map(|_| black_box(PAYLOAD))),
+                .emit_batch((0..events).map(|_| *black_box(&PAYLOAD))),
         );
     }
 }

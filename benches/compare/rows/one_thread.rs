@@ -80,7 +80,7 @@ fn in_step<O: Open>(subscribers: usize, events: usize) -> Contender<'static> {
     let (mut emitter, mut ends) = O::open(subscribers);
     Contender::new(O::NAME, move || {
         nanos_each(events, || {
-            emitter.emit(black_box(PAYLOAD));
+            emitter.emit(*black_box(&PAYLOAD));
             for end in &mut ends {
                 assert!(end.take());
             }

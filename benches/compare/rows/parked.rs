@@ -147,7 +147,7 @@ fn herd<O: Open>(samples: usize) -> Contender<'static> {
         for _ in 0..samples {
             let (emit, reach) = herd.sample(|| {
                 if let Some(emitter) = emitter {
-                    emitter.emit(black_box(PAYLOAD));
+                    emitter.emit(*black_box(&PAYLOAD));
                 }
             });
             emits.push(emit);

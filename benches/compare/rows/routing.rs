@@ -4,12 +4,12 @@
 
 use std::hint::black_box;
 
-use chanbus::{Bus, Subscription};
+use chanbus::{Bus, BusBuilder, Subscription};
 
 use super::{NANOS, Spec};
 use crate::report::{Aim, Outcome};
 use crate::rounds::{Contender, Run};
-use crate::support::{self, CAPACITY, PAYLOAD, Payload, must, timed_in_chunks};
+use crate::support::{CAPACITY, PAYLOAD, Payload, must, timed_in_chunks};
 
 /// What is emitted on matches these, whichever feed it is.
 const WANTED: [&str; 4] = ["feed.**", "feed.*.tick", "**", "**.tick"];
@@ -36,6 +36,13 @@ pub(super) fn rows() -> Vec<Spec> {
             NANOS,
             rotation,
         ),
+        Spec::new(
+            "routing: a stream of topics never seen again",
+            "`emit(&str)` at 1,000 subscriptions, each on another topic, through the cache of routes over \
+             whole cycles of filling and renewing it, and with no cache.",
+            NANOS,
+            stream,
+        ),
     ]
 }
 
@@ -48,8 +55,13 @@ struct Scene {
 
 impl Scene {
     fn new(subscriptions: usize) -> Self {
+        Scene::on(Bus::builder(), subscriptions)
+    }
+
+    fn on(builder: BusBuilder<Payload>, subscriptions: usize) -> Self {
         // One slot for those that get nothing: their memory is the matter of other rows.
-        let bus = support::bus(subscriptions, 1);
+        let builder = builder.capacity(1).max_subscribers(subscriptions);
+        let bus = must(builder.build());
         let wanted = WANTED
             .iter()
             .map(|pattern| must(bus.subscription(*pattern).capacity(CAPACITY).subscribe()))
@@ -81,7 +93,7 @@ impl Scene {
             CAPACITY as u64,
             |_| {
                 if let Some(topic) = topics.next() {
-                    must(self.bus.emit(black_box(topic), black_box(PAYLOAD)));
+                    must(self.bus.emit(black_box(topic), *black_box(&PAYLOAD)));
                 }
             },
             || {
@@ -145,5 +157,27 @@ fn rotation(run: &Run) -> Outcome {
     Outcome {
         series: run.rounds(contenders),
         aims: vec![Aim::ratio("16,000 topics", "64 topics").at_most(3.0, 1.5)],
+    }
+}
+
+fn stream(run: &Run) -> Outcome {
+    // A cycle of the cache is as many topics that it takes in as it holds, and as many that it does not.
+    let emits = run.effort.pick(256, 2 * 16_384, 2 * 16_384);
+    let stream = |name, builder| {
+        let scene = Scene::on(builder, run.effort.pick(10, 1_000, 1_000));
+        let mut next = 1_000_000;
+        Contender::new(name, move || {
+            let topics = names(next..next + emits);
+            next += emits;
+            scene.emit_all(topics.iter().map(String::as_str))
+        })
+    };
+    let contenders = vec![
+        stream("cached", Bus::builder()),
+        stream("not cached", Bus::builder().route_cache(0)),
+    ];
+    Outcome {
+        series: run.rounds(contenders),
+        aims: vec![Aim::ratio("cached", "not cached").at_most(2.0, 2.0)],
     }
 }

@@ -34,19 +34,19 @@ fn measure(run: &Run) -> Outcome {
     let contenders = vec![
         Contender::new("Publisher", || {
             nanos_each(emits, || {
-                must(publisher.emit(black_box(PAYLOAD)));
+                must(publisher.emit(*black_box(&PAYLOAD)));
             })
         }),
         Contender::new("emit(&str)", || {
             nanos_each(emits, || {
-                must(bus.emit(black_box(TOPIC), black_box(PAYLOAD)));
+                must(bus.emit(black_box(TOPIC), *black_box(&PAYLOAD)));
             })
         }),
         Contender::new("raw push", || {
             let time = timed_in_chunks(
                 emits as u64,
                 CAPACITY as u64,
-                |_| must(sender.try_send(black_box(PAYLOAD))),
+                |_| must(sender.try_send(*black_box(&PAYLOAD))),
                 || receiver.try_iter().for_each(drop),
             );
             time.as_nanos() as f64 / emits as f64

@@ -1,5 +1,6 @@
 //! `once_cell::race::OnceBox`: a pointer that is set once.
 
+use std::cell::Cell;
 use std::ptr;
 
 use loom::sync::atomic::{AtomicPtr, Ordering};
@@ -9,32 +10,26 @@ use super::atomic::Watch;
 pub(crate) struct OnceBox<T> {
     watch: Watch,
     value: AtomicPtr<T>,
-}
-
-impl<T> Default for OnceBox<T> {
-    fn default() -> Self {
-        OnceBox::new()
-    }
+    /// Whether it is set now, whatever a thread may see of it: from then on a look takes no turn, as
+    /// nothing changes any more.
+    set: Cell<bool>,
 }
 
 impl<T> OnceBox<T> {
     pub(crate) fn new() -> Self {
         OnceBox {
             watch: Watch::new(),
+            set: Cell::new(false),
             value: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        // Who sees it set never writes, so that loom has no gap there, and takes no turn. Null may
-        // still be an old value: the second load tries both.
-        let mut value = self.value.load(Ordering::Acquire);
-        if value.is_null() {
+        if !self.set.get() {
             self.watch.access();
-            value = self.value.load(Ordering::Acquire);
         }
         // SAFETY: set once, to a box that lives as long as this.
-        unsafe { value.as_ref() }
+        unsafe { self.value.load(Ordering::Acquire).as_ref() }
     }
 
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> Box<T>) -> &T {
@@ -47,6 +42,7 @@ impl<T> OnceBox<T> {
         let set = self
             .value
             .compare_exchange(ptr::null_mut(), new, orders.0, orders.1);
+        self.set.set(true);
         // SAFETY: ours if it was set, and else nobody else's.
         match set {
             Ok(_) => unsafe { &*made },
@@ -55,6 +51,12 @@ impl<T> OnceBox<T> {
                 &*other
             },
         }
+    }
+}
+
+impl<T> Default for OnceBox<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -229,10 +229,6 @@ impl<M> Queue<M> {
         self.tail.load(SeqCst) == head
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.slots.len()
-    }
-
     pub(crate) fn register<'a>(&'a self, _: &mut Select<'a>) -> usize {
         unimplemented!("no model selects")
     }

@@ -182,7 +182,7 @@ impl<E: Keyed> Mailbox<E> {
     /// the first consumer that waits. Of several who come at once each makes one, one is used, and the
     /// others free theirs (P1: nobody waits for another's).
     #[inline]
-    fn queue(&self) -> &Queue<Option<E>> {
+    pub(crate) fn queue(&self) -> &Queue<Option<E>> {
         match self.queue.get() {
             Some(queue) => queue,
             None => self.make_queue(self.capacity),

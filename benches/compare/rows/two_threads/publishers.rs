@@ -96,7 +96,7 @@ trait Burst {
 impl<E: Emit> Burst for E {
     fn emit_singly(&mut self, events: usize) {
         for _ in 0..events {
-            self.emit(black_box(PAYLOAD));
+            self.emit(*black_box(&PAYLOAD));
         }
     }
 
@@ -232,7 +232,7 @@ where
 
 fn emit_and_take(emitter: &mut impl Emit, ends: &mut [impl Receive], events: usize) {
     for _ in 0..events {
-        emitter.emit(black_box(PAYLOAD));
+        emitter.emit(*black_box(&PAYLOAD));
         for end in &mut *ends {
             // It may find nothing, if the other thread was faster.
             black_box(end.take());

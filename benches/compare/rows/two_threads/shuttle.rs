@@ -94,7 +94,7 @@ fn burst(emitter: &mut impl Emit, ends: &mut [impl Receive], chunks: usize) -> f
             for _ in 0..chunks {
                 let start = Instant::now();
                 for _ in 0..CAPACITY {
-                    emitter.emit(black_box(PAYLOAD));
+                    emitter.emit(*black_box(&PAYLOAD));
                 }
                 sum += start.elapsed();
                 // All is there; all is taken.
@@ -126,7 +126,7 @@ fn heels(emitter: &mut impl Emit, ends: &mut [impl Receive], events: usize) -> f
                 spin_until(|| {
                     taken.load(Ordering::Acquire) + AHEAD * subscribers > emitted * subscribers
                 });
-                emitter.emit(black_box(PAYLOAD));
+                emitter.emit(*black_box(&PAYLOAD));
             }
             spin_until(|| taken.load(Ordering::Acquire) == events * subscribers);
             start.elapsed()
