@@ -52,6 +52,7 @@ fn run(name: &str) -> ExitCode {
     let count = Arc::clone(&executions);
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
+        sync::begin();
         (model.run)();
     });
     let executions = executions.load(Ordering::Relaxed);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::models;
 use crate::bus::conflate::Keyed;
 use crate::bus::overflow::Overflow::{self, DropNewest, DropOldest, Latest};
-use crate::bus::subscriber::{Mailbox, Popped, Pushed};
-use crate::sync::{AtomicBool, Ordering, watch_figures};
+use crate::bus::subscriber::{Bell, Mailbox, Popped, Pushed};
+use crate::sync::{AtomicBool, Ordering, Sender, watch_figures, watching};
 
 // With a number: so many preemptions fewer, as there are three threads, or much to count.
 models![
@@ -32,6 +32,13 @@ models![
     abandoned_latest_messages_are_counted,
     close_ends_a_wait_for_room,
     gaps_add_up: 1,
+    a_first_push_beside_a_close: 1,
+    close_ends_a_first_sleeper,
+    abandoned_beside_a_first_push: 1,
+    a_bell_wakes_a_sleeper,
+    a_bell_that_is_refused_is_rung_at_once,
+    a_ring_for_two_wakes_both: 2,
+    close_rings_for_both: 2,
 ];
 
 /// A message: its key, and its number.
@@ -49,10 +56,15 @@ impl Keyed for Message {
 type Shared = Arc<Mailbox<Message>>;
 
 fn mailbox(capacity: usize, overflow: Overflow) -> Shared {
-    let mailbox = Mailbox::new(capacity, overflow, None);
-    // Who makes it is not the question here, and would multiply the executions.
+    let mailbox = unused(capacity, overflow);
+    // Who makes it is a question for models of their own: it multiplies the executions.
     mailbox.queue();
-    Arc::new(mailbox)
+    mailbox
+}
+
+/// A mailbox without a queue.
+fn unused(capacity: usize, overflow: Overflow) -> Shared {
+    Arc::new(Mailbox::new(capacity, overflow, None))
 }
 
 /// What became of one message, as its publisher knows it.
@@ -82,8 +94,11 @@ fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
             }
         }
     }
-    if mailbox.has_ended() {
-        mailbox.settle();
+    if mailbox.wants_more() {
+        mailbox.wake();
+        if mailbox.has_ended() {
+            mailbox.settle();
+        }
     }
     emitted
 }
@@ -380,4 +395,85 @@ fn gaps_add_up() {
     told += mailbox.due_gap();
     assert_eq!(told, mailbox.losses().dropped.load(Ordering::Relaxed));
     assert_eq!(told + mailbox.taken(), 3);
+}
+
+fn a_first_push_beside_a_close() {
+    let mailbox = unused(1, DropNewest);
+    let publisher = publish(&mailbox, Message(0, 0));
+    mailbox.close();
+    let received = take_all(&mailbox);
+    let emitted = publisher.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+fn close_ends_a_first_sleeper() {
+    let mailbox = unused(1, DropNewest);
+    let consumer = consume(&mailbox);
+    mailbox.close();
+    assert_eq!(consumer.join().unwrap(), 0);
+    assert_settled(&mailbox, 0, 0);
+}
+
+fn abandoned_beside_a_first_push() {
+    let mailbox = unused(2, DropNewest);
+    let publisher = publish(&mailbox, Message(0, 0));
+    let mut received = 0;
+    mailbox.abandon(&mut |_| received += 1);
+    let emitted = publisher.join().unwrap();
+    assert_settled(&mailbox, emitted.counts, received);
+}
+
+/// With its queue made, and who waits at the bell watched.
+fn with_bell(capacity: usize, ringer: Sender<Arc<Bell>>) -> Shared {
+    let bell = watching(|| Bell::new(ringer));
+    let mailbox = Arc::new(Mailbox::new(capacity, DropNewest, Some(bell)));
+    mailbox.queue();
+    mailbox
+}
+
+fn ring_all(bells: &Sender<Arc<Bell>>) {
+    while let Some(bell) = bells.try_receive() {
+        bell.answer();
+    }
+}
+
+fn a_bell_wakes_a_sleeper() {
+    let bells = Sender::open();
+    let mailbox = with_bell(1, bells.other_end());
+    let consumer = take_one(&mailbox);
+    let publisher = publish(&mailbox, Message(0, 0));
+    ring_all(&bells);
+    publisher.join().unwrap();
+    ring_all(&bells);
+    assert_eq!(consumer.join().unwrap(), 1);
+}
+
+fn a_bell_that_is_refused_is_rung_at_once() {
+    let mailbox = with_bell(1, Sender::refusing());
+    let consumer = take_one(&mailbox);
+    emit(&mailbox, Message(0, 0));
+    assert_eq!(consumer.join().unwrap(), 1);
+}
+
+fn a_ring_for_two_wakes_both() {
+    let bells = Sender::open();
+    let mailbox = with_bell(2, bells.other_end());
+    let consumers = [take_one(&mailbox), take_one(&mailbox)];
+    // The others first: it spares a preemption.
+    yield_now();
+    emit(&mailbox, Message(0, 0));
+    emit(&mailbox, Message(0, 1));
+    ring_all(&bells);
+    consumers
+        .into_iter()
+        .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 1));
+}
+
+fn close_rings_for_both() {
+    let mailbox = with_bell(1, Sender::refusing());
+    let consumers = [consume(&mailbox), consume(&mailbox)];
+    mailbox.close();
+    consumers
+        .into_iter()
+        .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 0));
 }

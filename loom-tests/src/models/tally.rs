@@ -5,12 +5,13 @@ use loom::thread;
 use std::sync::Arc;
 
 use super::models;
-use crate::bus::tally::{OwnShare, Tally};
+use crate::bus::tally::{OwnShare, Striped, Tally};
 use crate::sync::watch_figures;
 
 models![
     three_threads_count_and_one_of_them_owns,
     who_reads_the_count_sees_what_was_taken,
+    who_reads_a_striped_count_sees_what_was_done,
 ];
 
 fn three_threads_count_and_one_of_them_owns() {
@@ -31,8 +32,9 @@ fn three_threads_count_and_one_of_them_owns() {
 fn who_reads_the_count_sees_what_was_taken() {
     watch_figures();
     let shared = Arc::new((
-        (Tally::default(), OwnShare::default()),
+        Tally::default(),
         [UnsafeCell::new(0), UnsafeCell::new(0)],
+        OwnShare::default(),
     ));
     let takers: Vec<_> = (0..2)
         .map(|taker| {
@@ -40,11 +42,33 @@ fn who_reads_the_count_sees_what_was_taken() {
             thread::spawn(move || {
                 // SAFETY: loom checks the accesses.
                 shared.1[taker].with_mut(|taken| unsafe { *taken = 1 });
-                shared.0.0.add_one(&shared.0.1);
+                shared.0.add_one(&shared.2);
             })
         })
         .collect();
-    if shared.0.0.sum(&shared.0.1) == 2 {
+    if shared.0.sum(&shared.2) == 2 {
+        for taken in &shared.1 {
+            // SAFETY: as above.
+            assert_eq!(taken.with(|taken| unsafe { *taken }), 1);
+        }
+    }
+    takers.into_iter().for_each(|taker| taker.join().unwrap());
+}
+
+fn who_reads_a_striped_count_sees_what_was_done() {
+    watch_figures();
+    let shared = Arc::new((Striped::new(), [UnsafeCell::new(0), UnsafeCell::new(0)]));
+    let takers: Vec<_> = (0..2)
+        .map(|taker| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                // SAFETY: loom checks the accesses.
+                shared.1[taker].with_mut(|taken| unsafe { *taken = 1 });
+                shared.0.add(1);
+            })
+        })
+        .collect();
+    if shared.0.sum() == 2 {
         for taken in &shared.1 {
             // SAFETY: as above.
             assert_eq!(taken.with(|taken| unsafe { *taken }), 1);

@@ -17,6 +17,14 @@ pub(crate) fn watch_figures() {
     WATCHED.set(true);
 }
 
+/// Has loom watch the counters that `make` makes, and no others.
+pub(crate) fn watching<R>(make: impl FnOnce() -> R) -> R {
+    let before = WATCHED.replace(true);
+    let made = make();
+    WATCHED.set(before);
+    made
+}
+
 #[derive(Debug)]
 pub(crate) struct Figure {
     watched: Option<WatchedU64>,

@@ -5,19 +5,23 @@ mod figure;
 mod lock;
 mod once;
 mod queue;
+mod sender;
 mod sleepers;
 
 use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::atomic::AtomicU64 as PlainU64;
 
 pub(crate) use loom::sync::atomic::Ordering;
 // No model asks who drops the last one of these.
 pub(crate) use std::sync::Arc;
 
 pub(crate) use self::atomic::{AtomicBool, AtomicU32};
-pub(crate) use self::figure::{AtomicU64, AtomicUsize, watch_figures};
+pub(crate) use self::figure::{AtomicU64, AtomicUsize, watch_figures, watching};
 pub(crate) use self::lock::Mutex;
 pub(crate) use self::once::OnceBox;
 pub(crate) use self::queue::Queue;
+pub(crate) use self::sender::Sender;
 pub(crate) use self::sleepers::Signal;
 
 /// As the library's, and every access is checked against all others.
@@ -37,23 +41,11 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-pub(crate) fn thread_number() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    loom::thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Relaxed));
-    NUMBER.with(|number| *number)
-}
-
-pub(crate) fn fence_full() {
-    loom::sync::atomic::fence(Ordering::SeqCst);
-}
-
-/// On a cache line of its own in the library, which no model sees.
+/// The library's keeps neighbours apart; here nobody has a cache.
 #[derive(Default)]
 pub(crate) struct Padded<T>(pub(crate) T);
 
-impl<T> std::ops::Deref for Padded<T> {
+impl<T> Deref for Padded<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -61,13 +53,21 @@ impl<T> std::ops::Deref for Padded<T> {
     }
 }
 
-/// Where bells go, as if there were never room: so who hands one on rings it.
-pub(crate) struct Sender<M>(PhantomData<M>);
+static NEXT_THREAD: PlainU64 = PlainU64::new(1);
 
-impl<M> Sender<M> {
-    pub(crate) fn try_send(&self, message: M) -> Result<(), M> {
-        Err(message)
-    }
+/// To be called as an execution begins: loom wants all of them to do the same.
+pub(crate) fn begin() {
+    NEXT_THREAD.store(1, Ordering::Relaxed);
+}
+
+/// Numbers are eight apart, so that all threads meet in one stripe of a `Striped`.
+pub(crate) fn thread_number() -> u64 {
+    loom::thread_local!(static NUMBER: u64 = NEXT_THREAD.fetch_add(8, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
+}
+
+pub(crate) fn fence_full() {
+    loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
 /// Not modelled; there so that the library's source compiles.

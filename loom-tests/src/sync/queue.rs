@@ -221,8 +221,12 @@ impl<M> Queue<M> {
         (self.tail.now.get() - self.head.now.get()) / 2
     }
 
+    /// Two loads, as crossbeam does it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.fence();
+        let head = self.head.load(SeqCst);
+        self.fence();
+        self.tail.load(SeqCst) == head
     }
 
     pub(crate) fn register<'a>(&'a self, _: &mut Select<'a>) -> usize {
