@@ -340,6 +340,8 @@ fn p13_memory_stays_flat_under_topics_never_seen_again() {
 
 #[test]
 fn p13_the_route_cache_is_bounded_and_goes_with_the_bus() {
+    // A thread's first look at a list makes something that stays with the thread: not counted.
+    Bus::new().emit("topic", 0).unwrap();
     let before = live();
     let bus = Bus::<u64>::builder().route_cache(100).build().unwrap();
     let sub = bus.subscribe("**").unwrap();

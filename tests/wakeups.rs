@@ -45,11 +45,11 @@ const PHASES: [(&str, RangeInclusive<u64>); 18] = [
     ("1 emit, 1 sleeper in heartbeats", 1..=2),
     ("1 emit, 1 sleeper in a select", 1..=2),
     ("a batch of 100, 3 sleepers", 3..=3),
-    // The thread that wakes is woken itself; and once more, by whoever finds it at the list's lock.
-    ("1 emit, 5 sleepers, handed on", 1..=2),
+    // The thread that wakes is woken itself, if it sleeps; and once more, by whoever finds it at the
+    // list's lock.
+    ("1 emit, 5 sleepers, handed on", 0..=2),
     ("1,000 emits, nobody asleep, handed on", 0..=0),
-    // Once more for each sleeper that has heard the bell and is not up yet.
-    ("a batch of 100, 3 sleepers, handed on", 1..=7),
+    ("a batch of 100, 3 sleepers, handed on", 0..=2),
 ];
 
 fn measured<R>(act: impl FnOnce() -> R) -> R {
@@ -158,11 +158,16 @@ fn child() {
 
 /// One round of wake-ups, however many events there are.
 fn wake_by_batch(bus: &Bus<u64>) {
+    // The events go into blocks that the publisher has: who is woken may free what it had, and the
+    // allocator's lock is not what is counted here.
+    let awake = bus.subscribe("batch").unwrap();
+    let publisher = bus.publisher("batch").unwrap();
+    publisher.emit_batch(0..100).unwrap();
+    assert_eq!(awake.try_iter().count(), 100);
     let threads = [(); 3].map(|()| {
         let sub = bus.subscribe("batch").unwrap();
         spawn_asleep(move || (sub.recv().is_ok(), sub))
     });
-    let publisher = bus.publisher("batch").unwrap();
     measured(|| publisher.emit_batch(0..100).unwrap());
     let subs = threads.map(|thread| thread.join().unwrap());
     assert!(subs.iter().all(|(woken, sub)| *woken && sub.len() == 99));

@@ -12,12 +12,12 @@ use super::ledger::Ledger;
 use super::panics::PanicHook;
 use super::registry::{self, Registry, Version};
 use super::routing::{Route, Table};
-use super::subscriber::Bell;
+use super::subscriber::{Bell, Ringer};
 use super::tally::Striped;
 use crate::cause::Cause;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
-use crate::sync::{Arc, AtomicU64, Ordering, Sender};
+use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::topic::Topic;
 
 /// A topic and who listens to it.
@@ -40,11 +40,11 @@ pub(super) struct Core<T> {
     pub(super) unbound: Striped,
     next_id: AtomicU64,
     /// To the thread that wakes consumers, if emits do not.
-    ringer: Option<Sender<Arc<Bell>>>,
+    ringer: Option<Ringer>,
 }
 
 impl<T> Core<T> {
-    pub(super) fn new(settings: Settings, ringer: Option<Sender<Arc<Bell>>>) -> Self {
+    pub(super) fn new(settings: Settings, ringer: Option<Ringer>) -> Self {
         Core {
             registry: Registry::new(Table::new(), Ledger::new(), settings.route_cache),
             history: History::new(settings.history),

@@ -58,10 +58,10 @@ pub use weak::WeakBus;
 
 use self::builder::Settings;
 use self::core::Core;
-use self::subscriber::Bell;
+use self::subscriber::Ringer;
 use crate::error::SubscribeError;
 use crate::pattern::IntoPatterns;
-use crate::sync::{Arc, Sender};
+use crate::sync::Arc;
 
 /// The hub: any thread emits, every interested subscriber has its own bounded queue.
 ///
@@ -152,7 +152,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         BusBuilder::new()
     }
 
-    fn with(settings: Settings, ringer: Option<Sender<Arc<Bell>>>) -> Self {
+    fn with(settings: Settings, ringer: Option<Ringer>) -> Self {
         Bus(Arc::new(Open {
             core: Arc::new(Core::new(settings, ringer)),
         }))

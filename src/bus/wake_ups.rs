@@ -3,9 +3,9 @@
 use std::io;
 use std::thread;
 
-use super::subscriber::Bell;
+use super::subscriber::{Bell, Ringer};
 use crate::error::BuildError;
-use crate::sync::{Arc, Sender, bounded};
+use crate::sync::{Arc, bounded};
 
 /// Who wakes a consumer that sleeps in a blocking receive.
 ///
@@ -30,8 +30,8 @@ pub enum WakeUps {
     /// Whoever emits: with each push that finds a sleeper. Consumers are awake soonest.
     #[default]
     Direct,
-    /// A thread of the bus's own, which sleeps when there is nobody to wake. An emit makes one
-    /// system call at most, however many sleep, which suits publishers that are in a hurry; each
+    /// A thread of the bus's own, which sleeps when there is nobody to wake. An emit wakes that thread
+    /// at most, once, however many consumers sleep, which suits publishers that are in a hurry; each
     /// consumer awakes one hand-over later.
     ///
     /// The thread is made by [`build`](crate::BusBuilder::build) and ends after the bus and all of its
@@ -46,13 +46,19 @@ pub enum WakeUps {
 const BELLS: usize = 1_024;
 
 /// Starts the thread that rings, which ends when all who can hand it a bell have gone.
-pub(super) fn start_ringer(bus: Option<&str>) -> Result<Sender<Arc<Bell>>, BuildError> {
-    let (ringer, bells) = bounded::<Arc<Bell>>(BELLS);
+pub(super) fn start_ringer(bus: Option<&str>) -> Result<Ringer, BuildError> {
+    let (to_bells, bells) = bounded::<Arc<Bell>>(BELLS);
+    let (to_calls, calls) = bounded(1);
     let name = format!("chanbus-wake-{}", bus.unwrap_or("bus"));
     thread::Builder::new()
         // A thread's name is a C string.
         .name(name.replace('\0', " "))
-        .spawn(move || bells.iter().for_each(|bell| bell.answer()))
+        .spawn(move || {
+            // A call first, then bells: see `bell.rs`.
+            for () in &calls {
+                bells.try_iter().for_each(|bell| bell.answer());
+            }
+        })
         .map_err(|error: io::Error| BuildError::NoThread { kind: error.kind() })?;
-    Ok(ringer)
+    Ok(Ringer::new(to_bells, to_calls))
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::models;
 use crate::bus::conflate::Keyed;
 use crate::bus::overflow::Overflow::{self, DropNewest, DropOldest, Latest};
-use crate::bus::subscriber::{Bell, Mailbox, Popped, Pushed};
-use crate::sync::{AtomicBool, Ordering, Sender, watch_figures, watching};
+use crate::bus::subscriber::{Bell, Mailbox, Popped, Pushed, Ringer};
+use crate::sync::{AtomicBool, Ordering, Queue, Sender, watch_figures, watching};
 
 // With a number: so many preemptions fewer, as there are three threads, or much to count.
 models![
@@ -36,7 +36,8 @@ models![
     close_ends_a_first_sleeper,
     abandoned_beside_a_first_push: 1,
     a_bell_wakes_a_sleeper,
-    a_bell_that_is_refused_is_rung_at_once,
+    a_call_that_finds_another_is_answered: 2,
+    a_bell_that_does_not_fit_is_rung_at_once,
     a_ring_for_two_wakes_both: 2,
     close_rings_for_both: 2,
 ];
@@ -95,9 +96,12 @@ fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
         }
     }
     if mailbox.wants_more() {
-        mailbox.wake();
+        let ringer = mailbox.wake();
         if mailbox.has_ended() {
             mailbox.settle();
+        }
+        if let Some(ringer) = ringer {
+            ringer.call();
         }
     }
     emitted
@@ -423,54 +427,101 @@ fn abandoned_beside_a_first_push() {
     assert_settled(&mailbox, emitted.counts, received);
 }
 
-/// With its queue made, and who waits at the bell watched.
-fn with_bell(capacity: usize, ringer: Sender<Arc<Bell>>) -> Shared {
-    let bell = watching(|| Bell::new(ringer));
-    let mailbox = Arc::new(Mailbox::new(capacity, DropNewest, Some(bell)));
-    mailbox.queue();
-    mailbox
+/// The thread that rings, as `bus/wake_ups.rs` makes it, or as much of it as a model calls.
+struct Rings {
+    bells: Arc<Queue<Arc<Bell>>>,
+    calls: Arc<Queue<()>>,
 }
 
-fn ring_all(bells: &Sender<Arc<Bell>>) {
-    while let Some(bell) = bells.try_receive() {
-        bell.answer();
+impl Rings {
+    fn new() -> Self {
+        Rings {
+            bells: Arc::new(Queue::new(2)),
+            calls: Arc::new(Queue::new(1)),
+        }
+    }
+
+    /// With its queue made, and who waits at the bell watched.
+    fn mailbox(&self, capacity: usize) -> Shared {
+        let ringer = Ringer::new(Sender::to(&self.bells), Sender::to(&self.calls));
+        let bell = watching(|| Bell::new(ringer));
+        let mailbox = Arc::new(Mailbox::new(capacity, DropNewest, Some(bell)));
+        mailbox.queue();
+        mailbox
+    }
+
+    /// Answers calls until there is none.
+    fn answer(&self) {
+        while self.calls.try_pop().is_some() {
+            while let Some(bell) = self.bells.try_pop() {
+                bell.answer();
+            }
+        }
+    }
+
+    /// Leaves no room for bells.
+    fn crowded() -> Self {
+        let rings = Rings::new();
+        let other = Rings::new();
+        for _ in 0..2 {
+            let ringer = Ringer::new(Sender::to(&other.bells), Sender::to(&other.calls));
+            let fits = rings.bells.try_push(Arc::new(Bell::new(ringer)));
+            assert!(fits.is_ok());
+        }
+        rings
     }
 }
 
 fn a_bell_wakes_a_sleeper() {
-    let bells = Sender::open();
-    let mailbox = with_bell(1, bells.other_end());
+    let rings = Rings::new();
+    let mailbox = rings.mailbox(1);
     let consumer = take_one(&mailbox);
     let publisher = publish(&mailbox, Message(0, 0));
-    ring_all(&bells);
+    rings.answer();
     publisher.join().unwrap();
-    ring_all(&bells);
+    rings.answer();
     assert_eq!(consumer.join().unwrap(), 1);
 }
 
-fn a_bell_that_is_refused_is_rung_at_once() {
-    let mailbox = with_bell(1, Sender::refusing());
+fn a_call_that_finds_another_is_answered() {
+    let rings = Rings::new();
+    let mailboxes = [rings.mailbox(1), rings.mailbox(1)];
+    let consumers = [take_one(&mailboxes[0]), take_one(&mailboxes[1])];
+    // The others first: it spares a preemption.
+    yield_now();
+    emit(&mailboxes[0], Message(0, 0));
+    let publisher = publish(&mailboxes[1], Message(0, 0));
+    rings.answer();
+    publisher.join().unwrap();
+    rings.answer();
+    consumers
+        .into_iter()
+        .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 1));
+}
+
+fn a_bell_that_does_not_fit_is_rung_at_once() {
+    let mailbox = Rings::crowded().mailbox(1);
     let consumer = take_one(&mailbox);
     emit(&mailbox, Message(0, 0));
     assert_eq!(consumer.join().unwrap(), 1);
 }
 
 fn a_ring_for_two_wakes_both() {
-    let bells = Sender::open();
-    let mailbox = with_bell(2, bells.other_end());
+    let rings = Rings::new();
+    let mailbox = rings.mailbox(2);
     let consumers = [take_one(&mailbox), take_one(&mailbox)];
-    // The others first: it spares a preemption.
+    // As above.
     yield_now();
     emit(&mailbox, Message(0, 0));
     emit(&mailbox, Message(0, 1));
-    ring_all(&bells);
+    rings.answer();
     consumers
         .into_iter()
         .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 1));
 }
 
 fn close_rings_for_both() {
-    let mailbox = with_bell(1, Sender::refusing());
+    let mailbox = Rings::crowded().mailbox(1);
     let consumers = [consume(&mailbox), consume(&mailbox)];
     mailbox.close();
     consumers

@@ -7,6 +7,7 @@
 //! queue (P3).
 
 mod batch;
+mod skipped;
 
 use std::time::Instant;
 
@@ -15,13 +16,14 @@ use smallvec::SmallVec;
 use crate::bus::emitted::Emitted;
 use crate::bus::panics::{PanicHook, PanicPlace, drop_event, shield};
 use crate::bus::routing::{Member, Route};
-use crate::bus::subscriber::Pushed;
+use crate::bus::subscriber::{Pushed, Ringer};
 use crate::cause::Cause;
 use crate::event::{Event, EventShares};
 use crate::sync::{Arc, Ordering};
 use crate::topic::Topic;
 
 pub(super) use self::batch::deliver_batch;
+use self::skipped::Skipped;
 
 /// Events that left the queues during an emit, dropped at its end.
 ///
@@ -128,6 +130,7 @@ pub(in crate::bus) fn deliver_within<T>(
         }
     }
     for place in full {
+        delivery.call_ringer();
         delivery.push_until(place, &event, deadline);
     }
     delivery.kept = Some(event);
@@ -144,6 +147,8 @@ struct Delivery<'a, T> {
     /// A handle of the event, for taps and for the end.
     kept: Option<Event<T>>,
     evicted: Evicted<T>,
+    /// To be called, once for all whom it is to wake.
+    ringer: Option<&'a Ringer>,
 }
 
 impl<'a, T> Delivery<'a, T> {
@@ -156,6 +161,7 @@ impl<'a, T> Delivery<'a, T> {
             out: Skipped::Nobody,
             kept: None,
             evicted: Evicted::new(),
+            ringer: None,
         }
     }
 
@@ -272,10 +278,16 @@ impl<'a, T> Delivery<'a, T> {
     fn follow_up(&mut self, place: usize) {
         let mailbox = &self.route.members[place].mailbox;
         if mailbox.wants_more() {
-            mailbox.wake();
+            self.ringer = mailbox.wake().or(self.ringer);
             if mailbox.has_ended() {
                 self.settle(place);
             }
+        }
+    }
+
+    fn call_ringer(&mut self) {
+        if let Some(ringer) = self.ringer.take() {
+            ringer.call();
         }
     }
 
@@ -314,6 +326,7 @@ impl<'a, T> Delivery<'a, T> {
 
     /// Adds up, and runs the user's code that comes after all pushes.
     fn close(mut self) -> Emitted {
+        self.call_ringer();
         let emitted = &mut self.emitted;
         emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
         // It is the last handle if nobody else has it, or if the consumers were quick, and then the
@@ -382,39 +395,5 @@ fn keep_for_later<T>(evicted: &mut Evicted<T>, older: Event<T>) {
     // Another handle of one that is kept is not the last, so dropping it runs nothing.
     if !evicted.iter().any(|kept| kept.ptr_eq(&older)) {
         evicted.push(older);
-    }
-}
-
-/// The places of a route that do not have the event. Nothing to keep while everybody gets it.
-enum Skipped {
-    Nobody,
-    /// One bit a place.
-    Some(SmallVec<[u64; 8]>),
-}
-
-impl Skipped {
-    #[inline]
-    fn contains(&self, place: usize) -> bool {
-        match self {
-            Skipped::Nobody => false,
-            Skipped::Some(bits) => bits[place / 64] & (1 << (place % 64)) != 0,
-        }
-    }
-
-    fn count(&self) -> usize {
-        match self {
-            Skipped::Nobody => 0,
-            Skipped::Some(bits) => bits.iter().map(|bits| bits.count_ones() as usize).sum(),
-        }
-    }
-
-    #[cold]
-    fn insert(&mut self, place: usize, places: usize) {
-        if let Skipped::Nobody = self {
-            *self = Skipped::Some(SmallVec::from_elem(0, places.div_ceil(64)));
-        }
-        if let Skipped::Some(bits) = self {
-            bits[place / 64] |= 1 << (place % 64);
-        }
     }
 }

@@ -8,8 +8,12 @@
 //! consistently, against the queue's own updates (see `Queue::try_push`).
 //!
 //! The publisher does not ring: it hands the bell to the thread that does, once, as `handed` says that
-//! it is on its way. That thread clears `handed` before it rings, so a publisher that found it set
-//! pushed before the ring.
+//! it is on its way, and when it has handed on all bells of an emit it calls that thread
+//! ([`Ringer`]), which costs a system call at most, if it sleeps. That thread clears `handed` before it
+//! rings, so a publisher that found it set pushed before the ring.
+//!
+//! *A call that finds another.* `calls` holds one. Who finds it full has handed its bells on before,
+//! and the thread looks for bells after it took the call, so it finds them.
 //!
 //! *Several messages, one ring.* `rung` holds one. Whoever takes a message while others wait and more
 //! messages do rings for the next ([`Bell::pass_on`]).
@@ -21,17 +25,38 @@ use std::time::Instant;
 use crate::sync::Ordering::{AcqRel, Relaxed, SeqCst};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Queue, Sender};
 
+/// The way to the thread that rings.
+#[derive(Clone)]
+pub(crate) struct Ringer {
+    bells: Sender<Arc<Bell>>,
+    calls: Sender<()>,
+}
+
+impl Ringer {
+    /// What the thread that rings needs of it are the other ends: it waits for a call, then takes all
+    /// bells and [answers](Bell::answer) them.
+    pub(crate) fn new(bells: Sender<Arc<Bell>>, calls: Sender<()>) -> Self {
+        Ringer { bells, calls }
+    }
+
+    /// Tells the thread that there are bells.
+    pub(crate) fn call(&self) {
+        // Full if it has been called and has not come yet; disconnected never, as the thread ends only
+        // when everybody who could call has gone.
+        let _ = self.calls.try_send(());
+    }
+}
+
 pub(crate) struct Bell {
     /// Consumers that sleep, or are about to.
     waiting: AtomicUsize,
     rung: Queue<()>,
     handed: AtomicBool,
-    /// To the thread that rings.
-    ringer: Sender<Arc<Bell>>,
+    ringer: Ringer,
 }
 
 impl Bell {
-    pub(crate) fn new(ringer: Sender<Arc<Bell>>) -> Self {
+    pub(crate) fn new(ringer: Ringer) -> Self {
         Bell {
             waiting: AtomicUsize::new(0),
             rung: Queue::new(1),
@@ -51,21 +76,24 @@ impl Bell {
         rung
     }
 
-    /// Has the bell rung, if anybody waits, after something was put where they look.
-    pub(super) fn hand_on(self: &Arc<Self>) {
+    /// Hands the bell on if anybody waits, after something was put where they look. Who gets a ringer
+    /// must call it.
+    pub(super) fn hand_on(self: &Arc<Self>) -> Option<&Ringer> {
         // SeqCst, after the push: see above.
         if self.waiting.load(SeqCst) == 0 {
-            return;
+            return None;
         }
         // AcqRel: the ringer's own swap of it makes what was pushed before visible to who is woken.
         if self.handed.swap(true, AcqRel) {
-            return;
+            return None;
         }
         // One bell is handed on once at a time, so there is no room only where very many bells are on
-        // their way, and none at all when the ringer has gone.
-        if self.ringer.try_send(Arc::clone(self)).is_err() {
+        // their way.
+        if self.ringer.bells.try_send(Arc::clone(self)).is_err() {
             self.answer();
+            return None;
         }
+        Some(&self.ringer)
     }
 
     /// What the thread that rings does with a bell.
