@@ -36,6 +36,7 @@ models![
     close_ends_a_first_sleeper,
     abandoned_beside_a_first_push: 1,
     a_bell_wakes_a_sleeper,
+    a_bell_rings_again,
     a_call_that_finds_another_is_answered: 2,
     a_bell_that_does_not_fit_is_rung_at_once,
     a_ring_for_two_wakes_both: 2,
@@ -481,6 +482,17 @@ fn a_bell_wakes_a_sleeper() {
     publisher.join().unwrap();
     rings.answer();
     assert_eq!(consumer.join().unwrap(), 1);
+}
+
+fn a_bell_rings_again() {
+    let rings = Rings::new();
+    let mailbox = rings.mailbox(1);
+    for number in 0..2 {
+        let consumer = take_one(&mailbox);
+        emit(&mailbox, Message(0, number));
+        rings.answer();
+        assert_eq!(consumer.join().unwrap(), 1);
+    }
 }
 
 fn a_call_that_finds_another_is_answered() {

@@ -10,6 +10,7 @@ use crate::sync::watch_figures;
 
 models![
     three_threads_count_and_one_of_them_owns,
+    a_stripe_loses_nothing,
     who_reads_the_count_sees_what_was_taken,
     who_reads_a_striped_count_sees_what_was_done,
 ];
@@ -27,6 +28,20 @@ fn three_threads_count_and_one_of_them_owns() {
     others.into_iter().for_each(|other| other.join().unwrap());
     tally.0.add_one(&tally.1);
     assert_eq!(tally.0.sum(&tally.1), 4);
+}
+
+fn a_stripe_loses_nothing() {
+    watch_figures();
+    let striped = Arc::new(Striped::new());
+    striped.add(1);
+    let others: Vec<_> = (0..2)
+        .map(|_| {
+            let striped = Arc::clone(&striped);
+            thread::spawn(move || striped.add(1))
+        })
+        .collect();
+    others.into_iter().for_each(|other| other.join().unwrap());
+    assert_eq!(striped.sum(), 3);
 }
 
 fn who_reads_the_count_sees_what_was_taken() {
