@@ -199,13 +199,17 @@ mod value;
 
 #[cfg(feature = "json")]
 pub use bus::Fields;
+#[cfg(feature = "tokio")]
+pub use bus::TokioTimer;
 pub use bus::{
     Batch, Batched, Beat, Bus, BusBuilder, BusStats, CaughtPanic, Closer, DEFAULT_CAPACITY,
     DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE, Emitted,
-    Heartbeats, IntoIter, Iter, MAX_CAPACITY, Overflow, PanicPlace, Publisher, Subscription,
-    SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter, WakeUps, WeakBus, global,
-    global_or_default, set_global, take_global,
+    Heartbeats, IntoIter, Iter, MAX_CAPACITY, Overflow, PanicPlace, Publisher, RecvBatchFuture,
+    RecvFuture, Subscription, SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter,
+    WaitFuture, WakeUps, WeakBus, global, global_or_default, set_global, take_global,
 };
+#[cfg(feature = "stream")]
+pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer};
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
 pub use draft::{EventDraft, Unbound};

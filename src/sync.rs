@@ -17,7 +17,7 @@ pub(crate) use crossbeam_channel::{Select, Sender, bounded};
 pub(crate) use once_cell::race::OnceBox;
 pub(crate) use parking_lot::Mutex;
 pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use std::sync::{Arc, OnceLock};
 

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use chanbus::{
     Beat, Bus, EmitError, Overflow, Publisher, RecvTimeoutError, SubscribeError, Subscription,
-    TryRecvError,
+    TryRecvError, WakeUps,
 };
-use common::{Dice, HANG, POLICIES, guarded, soaked};
+use common::{Dice, HANG, POLICIES, guarded, soaked, spawn_asleep};
 use crossbeam_channel::Select;
 
 /// Reads to the end in one of nine ways; how many events it took.
@@ -635,4 +635,30 @@ fn p14_a_sleeper_is_woken_though_another_was_asked_first_and_left() {
         leaver.join().unwrap();
         sleeper.join().unwrap();
     });
+}
+
+#[test]
+fn p8_a_close_ends_all_threads_that_use_one_handle_by_reference() {
+    for (policy, wake_ups) in POLICIES
+        .into_iter()
+        .flat_map(|policy| [(policy, WakeUps::Direct), (policy, WakeUps::Handed)])
+    {
+        for events in [0, 3] {
+            let bus = Bus::<u64>::builder().wake_ups(wake_ups).build().unwrap();
+            let sub = bus.subscription("a").overflow(policy).subscribe().unwrap();
+            let sub = Arc::new(sub);
+            let threads = [(); 6].map(|()| {
+                let sub = Arc::clone(&sub);
+                spawn_asleep(move || sub.iter().count())
+            });
+            let publisher = bus.publisher("a").unwrap();
+            publisher.emit_batch(0..events).unwrap();
+            bus.close();
+            let taken: usize = guarded(move || threads.map(|thread| thread.join().unwrap()))
+                .into_iter()
+                .sum();
+            assert!(taken as u64 <= events && (events == 0 || taken > 0));
+            assert!(sub.recv().is_err());
+        }
+    }
 }

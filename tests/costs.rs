@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use chanbus::{Bus, EmitError, Overflow, Publisher};
 use common::counting::{Counting, allocated, allocations, live};
 use common::{Dice, POLICIES};
@@ -422,6 +424,26 @@ fn p13_subscriptions_publishers_and_taps_that_come_and_go_leave_nothing() {
         "{after_few}, then {after_many} bytes"
     );
     drop(idle);
+}
+
+#[test]
+fn p13_emits_that_wait_for_room_leave_nothing() {
+    for history in [0, 10] {
+        let bus = Bus::<u64>::builder().history(history).build().unwrap();
+        let sub = bus.subscribe("a").unwrap();
+        let publisher = bus.publisher("a").unwrap();
+        let emit = |rounds: u64| {
+            for n in 0..rounds {
+                bus.emit_within("a", n, Duration::from_secs(60)).unwrap();
+                publisher.emit_within(n, Duration::from_secs(60)).unwrap();
+                assert_eq!(sub.try_iter().count(), 2);
+            }
+        };
+        emit(300);
+        let after_few = live();
+        emit(10_000);
+        assert_eq!(live(), after_few, "history {history}");
+    }
 }
 
 #[test]

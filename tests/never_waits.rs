@@ -6,6 +6,7 @@ mod common;
 
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Instant;
 
 use chanbus::{Bus, Overflow};
 use common::places::{Act, PLACES, Stage, use_all_of};
@@ -114,4 +115,51 @@ fn p1_emits_go_on_while_the_list_changes_without_end() {
             .for_each(|emitter| emitter.join().unwrap());
         assert_eq!((bus.stats().emitted, bus.subscriber_count()), (80_000, 0));
     });
+}
+
+/// Queues of many, full of events of their own, so that each emit pushes a different one out of each.
+#[test]
+fn p1_what_an_emit_pushes_out_costs_no_more_where_it_is_much() {
+    /// Nanoseconds for each push, by single emits or by a batch.
+    fn cost(subscriptions: usize, in_one: bool) -> f64 {
+        const EVENTS: u64 = 64;
+        let bus = Bus::<Box<u64>>::builder().max_subscribers(subscriptions);
+        let bus = bus.build().unwrap();
+        let subs: Vec<_> = (0..subscriptions)
+            .map(|n| {
+                let patterns = [format!("user.{n}"), "all".to_owned()];
+                bus.subscription(patterns)
+                    .capacity(EVENTS as usize)
+                    .overflow(Overflow::DropOldest)
+                    .subscribe()
+                    .unwrap()
+            })
+            .collect();
+        for n in 0..subscriptions {
+            let own = bus.publisher(format!("user.{n}")).unwrap();
+            own.emit_batch((0..EVENTS).map(Box::new)).unwrap();
+        }
+        let all = bus.publisher("all").unwrap();
+        let began = Instant::now();
+        if in_one {
+            all.emit_batch((0..EVENTS).map(Box::new)).unwrap();
+        } else {
+            (0..EVENTS).for_each(|n| assert!(all.emit(Box::new(n)).is_ok()));
+        }
+        let spent = began.elapsed();
+        assert!(subs.iter().all(|sub| sub.dropped() == EVENTS));
+        spent.as_nanos() as f64 / (subscriptions as u64 * EVENTS) as f64
+    }
+    // The best of some: the machine may be busy with others.
+    let best = |subscriptions, in_one| {
+        let costs = (0..5).map(|_| cost(subscriptions, in_one));
+        costs.fold(f64::INFINITY, f64::min)
+    };
+    for in_one in [false, true] {
+        let (few, many) = (best(16, in_one), best(512, in_one));
+        assert!(
+            many < 5.0 * few,
+            "{many} against {few} ns, in one: {in_one}"
+        );
+    }
 }

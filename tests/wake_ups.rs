@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chanbus::{Beat, Bus, RecvTimeoutError, Subscription, WakeUps};
+use chanbus::{Beat, Bus, Overflow, RecvTimeoutError, Subscription, WakeUps};
 use common::{POLICIES, spawn_asleep};
 
 /// Long enough that only a lost wake-up takes it.
@@ -57,6 +57,28 @@ fn p1_as_many_sharers_wake_as_there_are_events() {
         .to_vec();
     got.sort_unstable();
     assert_eq!(got, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn p14_who_is_woken_for_a_gap_wakes_another_for_the_event() {
+    let bus = handed();
+    let sub = bus
+        .subscription("a")
+        .capacity(1)
+        .overflow(Overflow::DropOldest)
+        .subscribe()
+        .unwrap();
+    let (told, taking) = (sub.share(), sub.share());
+    let told = spawn_asleep(move || told.heartbeats(FAR).next());
+    let taking = spawn_asleep(move || taking.recv_timeout(FAR).map(|event| *event.payload()));
+    // The second pushes the first out.
+    bus.publisher("a").unwrap().emit_batch([1, 2]).unwrap();
+    // The one who counts gaps may be late, and find the event itself.
+    let beat = told.join().unwrap().unwrap();
+    if !matches!(beat, Beat::Missed(1)) {
+        bus.emit("a", 2).unwrap();
+    }
+    assert_eq!(taking.join().unwrap().unwrap(), 2);
 }
 
 #[test]

@@ -31,6 +31,12 @@ FAULTS = [
     ("one_of_two_gets_the_body", MOD,
      "            Self::retire(this);\n            body",
      "            body"),
+    ("one_of_two_keeps_its_handle", MOD,
+     "        handle.block().handles.store(1, Ordering::Relaxed);\n",
+     ""),
+    ("one_of_two_keeps_its_handle", MOD,
+     "if !unsafe { Block::give_up(handle.pointer(), 1) } {",
+     "if unsafe { Block::give_up(handle.pointer(), 1) } {"),
     # Shares.
     ("sharing_passes_on_what_dropped_handles_did", MOD,
      "if handles.load(Ordering::Acquire) == 1 {",

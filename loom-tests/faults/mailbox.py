@@ -2,6 +2,7 @@
 
 MOD, PUSH = "src/bus/subscriber/mod.rs", "src/bus/subscriber/push.rs"
 TAKE, BELL = "src/bus/subscriber/take.rs", "src/bus/subscriber/bell.rs"
+WAKERS = "src/bus/subscriber/wakers.rs"
 COUNTS, TALLY = "src/bus/subscriber/counts.rs", "src/bus/tally.rs"
 
 FAULTS = [
@@ -29,13 +30,13 @@ FAULTS = [
      "None if self.closed.load(Acquire) => return Popped::Ended,"),
     # Late messages.
     ("a_late_message_is_received_or_dropped", PUSH,
-     "self.ended.load(SeqCst)",
-     "self.ended.load(Acquire)"),
+     "self.demands.load(SeqCst) != 0",
+     "self.demands.load(Acquire) != 0"),
     ("a_late_message_is_received_or_dropped", PUSH,
-     "self.ended.load(SeqCst)",
-     "self.ended.load(Relaxed)"),
+     "self.demands.load(SeqCst) != 0",
+     "self.demands.load(Relaxed) != 0"),
     ("a_late_message_is_received_or_dropped", PUSH,
-     "self.ended.load(SeqCst)",
+     "self.demands.load(SeqCst) & ENDED != 0",
      "false"),
     ("a_late_message_is_received_or_dropped", TAKE,
      "if finished.load(Acquire) {",
@@ -83,11 +84,15 @@ FAULTS = [
      "self.close();\n        self.end();",
      "self.close();"),
     ("abandoned_messages_are_counted", PUSH,
-     "self.ended.load(SeqCst)",
-     "self.ended.load(Acquire)"),
+     "self.demands.load(SeqCst) != 0",
+     "self.demands.load(Acquire) != 0"),
     ("abandoned_latest_messages_are_counted", MOD,
      "self.close();\n        self.end();",
      "self.close();"),
+    # Threads that use one handle.
+    ("close_ends_three_threads_of_one_handle", TAKE,
+     "            self.push_token();\n            return Popped::Ended;",
+     "            return Popped::Ended;"),
     # Waiting for room.
     ("close_ends_a_wait_for_room", PUSH,
      "both fence in between.\n        fence_full();",
@@ -131,7 +136,7 @@ FAULTS = [
      "stripe.others.load(Relaxed)"),
     # Mailboxes that nobody used.
     ("a_first_push_beside_a_close", PUSH,
-     "self.ended.load(SeqCst)",
+     "self.demands.load(SeqCst) & ENDED != 0",
      "false"),
     ("close_ends_a_first_sleeper", MOD,
      "        self.make_queue(1);\n        self.push_token();",
@@ -167,4 +172,38 @@ FAULTS = [
     ("close_rings_for_both", MOD,
      "        if let Some(ringer) = self.wake() {\n            ringer.call();\n        }",
      ""),
+    ("who_is_rung_and_takes_nothing_passes_it_on", TAKE,
+     "            bell.pass_on(|| !self.queue().is_empty());",
+     "            let _ = bell;"),
+    # Tasks.
+    ("a_push_calls_a_task", WAKERS,
+     "self.demands.fetch_or(AWAITED, SeqCst);",
+     ""),
+    ("a_push_calls_a_task", WAKERS,
+     "            found = self.try_pop(finished);\n",
+     ""),
+    ("a_push_calls_a_task", PUSH,
+     "self.demands.load(SeqCst) != 0",
+     "self.demands.load(Acquire) != 0"),
+    ("a_latest_message_calls_a_task", PUSH,
+     "self.demands.load(SeqCst) != 0",
+     "self.demands.load(Acquire) != 0"),
+    ("close_calls_a_task", WAKERS,
+     "            found = self.try_pop(finished);\n",
+     ""),
+    ("close_calls_all_tasks", WAKERS,
+     "            None => self.first = after,",
+     "            None => self.first = None,"),
+    ("two_pushes_call_two_tasks", WAKERS,
+     "        self.unlink(first);\n",
+     ""),
+    ("a_push_calls_a_task_beside_a_thread", WAKERS,
+     "        self.places[first].waker.take()",
+     "        None"),
+    ("a_task_that_goes_after_its_call_passes_it_on", WAKERS,
+     "if was_called && ",
+     "if false && "),
+    ("a_task_that_finds_another_message_passes_its_call_on", WAKERS,
+     "if was_called && ",
+     "if false && "),
 ]

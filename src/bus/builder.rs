@@ -295,7 +295,8 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     ///
     /// # Errors
     ///
-    /// A capacity of zero, or above [`MAX_CAPACITY`].
+    /// A capacity of zero, or above [`MAX_CAPACITY`]; or the system gave no thread to wake consumers
+    /// ([`WakeUps::Handed`]).
     ///
     /// ```
     /// # use chanbus::Bus;

@@ -335,12 +335,16 @@ impl<T> Core<T> {
     ) -> Emitted {
         let found = self.registry.route(&version, event.topic());
         let resolved = found.map(|found| (found.topic.clone(), Arc::clone(&found.route)));
+        let generation = version.generation();
         // Asleep, it must not keep a whole snapshot alive.
         drop(version);
         match resolved {
             Ok((topic, route)) => {
                 let emitted = self.send_on(&topic, &route, event, Some(deadline));
-                self.registry.retire(route);
+                // Else the version that it came from has it as well.
+                if self.registry.generation() != generation {
+                    self.registry.retire(route);
+                }
                 emitted
             }
             // An event's topic was checked when the event was made.

@@ -225,7 +225,10 @@ impl<T: Send + Sync + 'static> Iterator for Heartbeats<'_, T> {
             if !mailbox.has_front() {
                 match mailbox.due_gap() {
                     0 => {}
-                    count => return Some(Beat::Missed(count)),
+                    count => {
+                        mailbox.pass_on();
+                        return Some(Beat::Missed(count));
+                    }
                 }
             }
             match self.sub.try_recv() {

@@ -51,7 +51,7 @@ impl<T> Core<T> {
         // First off the list, so that later emits do not match, then closed, so that those that are
         // on their way do not count as matched.
         self.remove_member(member);
-        member.mailbox.close()
+        self.close_mailbox(member)
     }
 
     pub(super) fn set_patterns(
@@ -106,7 +106,7 @@ impl<T> Core<T> {
             return false;
         };
         for seat in table.members() {
-            seat.listener.mailbox.close();
+            self.close_mailbox(&seat.listener);
         }
         for seat in table.taps() {
             self.discard(seat.listener.hook.clear());
@@ -131,7 +131,7 @@ impl<T> Core<T> {
         });
         let Ok(table) = before;
         for seat in table.members() {
-            seat.listener.mailbox.close();
+            self.close_mailbox(&seat.listener);
         }
         if let Some(history) = &self.history {
             for event in history.take() {

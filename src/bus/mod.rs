@@ -21,9 +21,12 @@ mod membership;
 mod overflow;
 mod panics;
 mod publisher;
+mod receive;
 mod registry;
 mod routing;
 mod stats;
+#[cfg(feature = "stream")]
+mod stream;
 mod subscribe;
 mod subscriber;
 mod subscription;
@@ -31,6 +34,7 @@ mod tally;
 mod tap;
 mod wait;
 mod wake_ups;
+mod wakers;
 mod weak;
 
 use std::fmt;
@@ -49,10 +53,16 @@ pub use iter::{Beat, DEFAULT_HEARTBEAT, Heartbeats, IntoIter, Iter, TryIter};
 pub use overflow::Overflow;
 pub use panics::{CaughtPanic, PanicPlace};
 pub use publisher::Publisher;
+pub use receive::{RecvBatchFuture, RecvFuture};
 pub use stats::{BusStats, SubscriptionStats};
+#[cfg(feature = "tokio")]
+pub use stream::TokioTimer;
+#[cfg(feature = "stream")]
+pub use stream::{EventStream, GapStream, HeartbeatStream, IdleTimer};
 pub use subscribe::SubscriptionBuilder;
 pub use subscription::Subscription;
 pub use tap::TapGuard;
+pub use wait::WaitFuture;
 pub use wake_ups::WakeUps;
 pub use weak::WeakBus;
 

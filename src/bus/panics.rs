@@ -27,6 +27,8 @@ pub enum PanicPlace {
     Filter,
     /// A tap.
     Tap,
+    /// The waker of a task that waits for an event: its call, or its destructor.
+    Waker,
     /// The destructor of a payload, an extension or a callback that the bus let go of.
     Destructor,
 }

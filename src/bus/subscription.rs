@@ -7,7 +7,7 @@ use super::core::Core;
 use super::emit::deadline_after;
 use super::iter;
 use super::routing::Member;
-use super::subscriber::Popped;
+use super::subscriber::{Popped, Spent};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::event::Event;
 use crate::sync::{Arc, AtomicBool, Select};
@@ -69,6 +69,9 @@ impl<T: Send + Sync + 'static> Drop for Shared<T> {
         member.mailbox.abandon(&mut |event: Event<T>| {
             core.discard_event(event);
         });
+        for waker in member.mailbox.take_wakers() {
+            core.see_to(member, Spent::Drop(waker));
+        }
         if let Some(filter) = &member.filter {
             core.discard(filter.clear());
         }

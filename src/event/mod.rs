@@ -399,6 +399,16 @@ impl<T> Event<T> {
             .is_some_and(|extras| !extras.extensions.is_empty())
     }
 
+    /// Drops this handle, unless that would run code of the user's: then it comes back.
+    #[inline]
+    pub(crate) fn drop_quietly(self) -> Option<Self> {
+        if self.runs_code_when_dropped() {
+            self.0.drop_unless_last().map(Event)
+        } else {
+            None
+        }
+    }
+
     /// What this handle held, if it was the last.
     pub(crate) fn into_parts(self) -> Option<(T, Option<Arc<Extras>>)> {
         self.0.into_inner().map(|body| (body.payload, body.extras))

@@ -1,7 +1,9 @@
 //! Every place where a bus runs code of its user's, to try each with whatever such code may do.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use chanbus::{Bus, Overflow, PanicPlace, WeakBus};
@@ -90,6 +92,22 @@ impl Stage {
     }
 }
 
+/// A waker that calls a closure.
+struct Awake<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> Wake for Awake<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+/// A waker for its destructor.
+struct Kept<F: FnMut()>(#[allow(dead_code)] OnDrop<F>);
+
+impl<F: FnMut() + Send + Sync + 'static> Wake for Kept<F> {
+    fn wake(self: Arc<Self>) {}
+}
+
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     /// How long a history its bus has.
@@ -126,7 +144,9 @@ const FILTER: Option<PanicPlace> = Some(PanicPlace::Filter);
 const TAP: Option<PanicPlace> = Some(PanicPlace::Tap);
 const DESTRUCTOR: Option<PanicPlace> = Some(PanicPlace::Destructor);
 
-pub(crate) const PLACES: [Place; 24] = [
+const WAKER: Option<PanicPlace> = Some(PanicPlace::Waker);
+
+pub(crate) const PLACES: [Place; 29] = [
     place("a filter", 0, FILTER, in_a_filter),
     place("a filter, with a history", 4, FILTER, in_a_filter),
     place("a filter that a replay asks", 4, FILTER, |stage| {
@@ -138,6 +158,78 @@ pub(crate) const PLACES: [Place; 24] = [
         };
         let sub = stage.bus.subscription("place").replay(4).filter(filter);
         drop(sub.subscribe());
+    }),
+    place("a waker that an emit calls", 0, WAKER, |stage| {
+        let sub = stage.bus.subscribe("place").unwrap();
+        let waker = Waker::from(Arc::new(Awake(stage.once())));
+        let mut waiting = pin!(sub.recv_async());
+        assert!(
+            waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        stage.emit(None);
+    }),
+    place("a waker that a batch calls", 0, WAKER, |stage| {
+        let sub = stage.bus.subscribe("place").unwrap();
+        let publisher = stage.bus.publisher("place").unwrap();
+        let waker = Waker::from(Arc::new(Awake(stage.once())));
+        let mut waiting = pin!(sub.recv_async());
+        assert!(
+            waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        publisher.emit_batch([None, None]).unwrap();
+    }),
+    place("a waker that a close calls", 0, WAKER, |stage| {
+        let sub = stage.bus.subscribe("place").unwrap();
+        let waker = Waker::from(Arc::new(Awake(stage.once())));
+        let mut waiting = pin!(sub.recv_async());
+        assert!(
+            waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        sub.close();
+    }),
+    place("a waker that the one before it calls", 0, WAKER, |stage| {
+        let sub = stage.bus.subscribe("place").unwrap();
+        let waker = Waker::from(Arc::new(Awake(stage.once())));
+        let mut first = Box::pin(sub.recv_async());
+        let mut second = pin!(sub.recv_async());
+        let noop = Waker::noop();
+        assert!(
+            first
+                .as_mut()
+                .poll(&mut Context::from_waker(noop))
+                .is_pending()
+        );
+        assert!(
+            second
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        stage.emit(None);
+        // It was called, and goes without taking.
+        drop(first);
+    }),
+    place("the destructor of a waker", 0, WAKER, |stage| {
+        let sub = stage.bus.subscribe("place").unwrap();
+        let waker = Waker::from(Arc::new(Kept(stage.capture())));
+        let mut waiting = Box::pin(sub.recv_async());
+        assert!(
+            waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop(waker);
+        drop(waiting);
     }),
     place("a tap", 0, TAP, in_a_tap),
     place("a tap, with a history", 4, TAP, in_a_tap),

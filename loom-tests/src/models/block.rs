@@ -14,6 +14,7 @@ models![
     last_of_two_drops_once,
     unwrap_sees_what_others_did,
     one_of_two_gets_the_body,
+    one_of_two_keeps_its_handle,
     sharing_passes_on_what_dropped_handles_did,
     sharing_beside_another_handle_counts_all,
     shares_are_counted_before_they_are_shared,
@@ -127,6 +128,23 @@ fn one_of_two_gets_the_body() {
     });
     assert_eq!(one.body().read(), 1);
     let mine = one.into_inner();
+    let theirs = other.join().unwrap();
+    assert_ne!(mine.is_some(), theirs.is_some());
+    assert_eq!(dropped(&drops), 0);
+    drop((mine, theirs));
+    assert_eq!(dropped(&drops), 1);
+}
+
+fn one_of_two_keeps_its_handle() {
+    let drops = counter();
+    let one: Event = Handle::alone(Kept::new(), Body::new(1, &drops));
+    let two = one.clone();
+    let other = thread::spawn(move || {
+        assert_eq!(two.body().read(), 1);
+        two.drop_unless_last()
+    });
+    assert_eq!(one.body().read(), 1);
+    let mine = one.drop_unless_last();
     let theirs = other.join().unwrap();
     assert_ne!(mine.is_some(), theirs.is_some());
     assert_eq!(dropped(&drops), 0);

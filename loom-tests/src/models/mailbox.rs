@@ -15,6 +15,7 @@ use crate::sync::{AtomicBool, Ordering, Queue, Sender, watch_figures, watching};
 models![
     close_ends_a_sleeper,
     close_ends_two_sleepers: 2,
+    close_ends_three_threads_of_one_handle: 3,
     a_full_queue_is_taken_before_the_end,
     a_full_queue_ends_two_takers: 2,
     a_taker_that_leaves_passes_the_end_on: 1,
@@ -41,11 +42,12 @@ models![
     a_bell_that_does_not_fit_is_rung_at_once,
     a_ring_for_two_wakes_both: 2,
     close_rings_for_both: 2,
+    who_is_rung_and_takes_nothing_passes_it_on: 2,
 ];
 
 /// A message: its key, and its number.
 #[derive(Debug, PartialEq, Eq)]
-struct Message(u8, u8);
+pub(super) struct Message(pub(super) u8, pub(super) u8);
 
 impl Keyed for Message {
     type Key = u8;
@@ -55,9 +57,9 @@ impl Keyed for Message {
     }
 }
 
-type Shared = Arc<Mailbox<Message>>;
+pub(super) type Shared = Arc<Mailbox<Message>>;
 
-fn mailbox(capacity: usize, overflow: Overflow) -> Shared {
+pub(super) fn mailbox(capacity: usize, overflow: Overflow) -> Shared {
     let mailbox = unused(capacity, overflow);
     // Who makes it is a question for models of their own: it multiplies the executions.
     mailbox.queue();
@@ -71,14 +73,14 @@ fn unused(capacity: usize, overflow: Overflow) -> Shared {
 
 /// What became of one message, as its publisher knows it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Emitted {
+pub(super) struct Emitted {
     /// Whether the subscription answers for it: it was not closed yet.
     counts: u64,
     evicted: u64,
 }
 
 /// As `bus/deliver.rs` does it.
-fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
+pub(super) fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
     let mut emitted = Emitted {
         counts: 1,
         evicted: 0,
@@ -98,8 +100,12 @@ fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
     }
     if mailbox.wants_more() {
         let ringer = mailbox.wake();
+        let awaited = mailbox.is_awaited();
         if mailbox.has_ended() {
             mailbox.settle();
+        }
+        if awaited && let Some(waker) = mailbox.call_next() {
+            waker.wake();
         }
         if let Some(ringer) = ringer {
             ringer.call();
@@ -108,7 +114,7 @@ fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
     emitted
 }
 
-fn publish(mailbox: &Shared, message: Message) -> JoinHandle<Emitted> {
+pub(super) fn publish(mailbox: &Shared, message: Message) -> JoinHandle<Emitted> {
     let mailbox = Arc::clone(mailbox);
     thread::spawn(move || emit(&mailbox, message))
 }
@@ -124,13 +130,13 @@ fn take_all(mailbox: &Mailbox<Message>) -> u64 {
     taken
 }
 
-fn consume(mailbox: &Shared) -> JoinHandle<u64> {
+pub(super) fn consume(mailbox: &Shared) -> JoinHandle<u64> {
     let mailbox = Arc::clone(mailbox);
     thread::spawn(move || take_all(&mailbox))
 }
 
 /// Takes a message or the end, and comes no more; how many.
-fn take_one(mailbox: &Shared) -> JoinHandle<u64> {
+pub(super) fn take_one(mailbox: &Shared) -> JoinHandle<u64> {
     let mailbox = Arc::clone(mailbox);
     thread::spawn(move || {
         let popped = mailbox.pop(&AtomicBool::new(false), None);
@@ -168,12 +174,26 @@ fn close_ends_a_sleeper() {
 
 fn close_ends_two_sleepers() {
     let mailbox = mailbox(1, DropNewest);
-    let consumers = [consume(&mailbox), consume(&mailbox)];
+    let consumers = [take_one(&mailbox), take_one(&mailbox)];
     mailbox.close();
     consumers
         .into_iter()
         .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 0));
     assert_settled(&mailbox, 0, 0);
+}
+
+fn close_ends_three_threads_of_one_handle() {
+    let mailbox = mailbox(1, DropNewest);
+    let finished = Arc::new(AtomicBool::new(false));
+    let consumers = [(); 3].map(|()| {
+        let (mailbox, finished) = (Arc::clone(&mailbox), Arc::clone(&finished));
+        thread::spawn(move || assert_eq!(mailbox.pop(&finished, None), Popped::Ended))
+    });
+    yield_now();
+    mailbox.close();
+    consumers
+        .into_iter()
+        .for_each(|consumer| consumer.join().unwrap());
 }
 
 fn a_full_queue_is_taken_before_the_end() {
@@ -539,4 +559,27 @@ fn close_rings_for_both() {
     consumers
         .into_iter()
         .for_each(|consumer| assert_eq!(consumer.join().unwrap(), 0));
+}
+
+fn who_is_rung_and_takes_nothing_passes_it_on() {
+    let rings = Rings::new();
+    let mailbox = rings.mailbox(1);
+    let told = {
+        let mailbox = Arc::clone(&mailbox);
+        // As one who is told of a gap.
+        thread::spawn(move || {
+            assert!(mailbox.wait(&AtomicBool::new(false), None));
+            mailbox.pass_on();
+        })
+    };
+    let consumer = take_one(&mailbox);
+    // As above.
+    yield_now();
+    emit(&mailbox, Message(0, 0));
+    rings.answer();
+    assert_eq!(consumer.join().unwrap(), 1);
+    // It may have come when there was nothing any more.
+    emit(&mailbox, Message(0, 1));
+    rings.answer();
+    told.join().unwrap();
 }

@@ -3,6 +3,7 @@
 mod block;
 mod mailbox;
 mod tally;
+mod wakers;
 
 pub(crate) struct Model {
     pub(crate) name: &'static str,
@@ -24,5 +25,7 @@ macro_rules! models {
 use models;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
-    [block::ALL, mailbox::ALL, tally::ALL].into_iter().flatten()
+    [block::ALL, mailbox::ALL, wakers::ALL, tally::ALL]
+        .into_iter()
+        .flatten()
 }

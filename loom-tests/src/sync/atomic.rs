@@ -120,5 +120,16 @@ macro_rules! number {
 // Flags are set once. The one that a thread sets after it has loaded it, so that the gap matters, is
 // loaded by the others with `SeqCst`; without turns for all other loads there is much less to try.
 atomic!(AtomicBool = AtomicBool, bool, turn: false, {});
+atomic!(AtomicU8 = AtomicU8, u8, turn: false, {
+    pub(crate) fn fetch_or(&self, value: u8, order: Ordering) -> u8 {
+        self.watch.access();
+        self.value.fetch_or(value, order)
+    }
+
+    pub(crate) fn fetch_and(&self, value: u8, order: Ordering) -> u8 {
+        self.watch.access();
+        self.value.fetch_and(value, order)
+    }
+});
 number!(AtomicU32 = AtomicU32, u32);
 number!(WatchedU64 = AtomicU64, u64);

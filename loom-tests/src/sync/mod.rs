@@ -16,7 +16,7 @@ pub(crate) use loom::sync::atomic::Ordering;
 // No model asks who drops the last one of these.
 pub(crate) use std::sync::Arc;
 
-pub(crate) use self::atomic::{AtomicBool, AtomicU32};
+pub(crate) use self::atomic::{AtomicBool, AtomicU8, AtomicU32};
 pub(crate) use self::figure::{AtomicU64, AtomicUsize, watch_figures, watching};
 pub(crate) use self::lock::Mutex;
 pub(crate) use self::once::OnceBox;

@@ -31,10 +31,13 @@ pub(in crate::bus) fn deliver_batch<T>(
             return sum;
         }
         let mut delivery = Delivery::new(topic, route, on_panic);
-        for place in 0..route.members.len() {
+        delivery.events = chunk.len();
+        for (place, member) in route.members.iter().enumerate() {
+            let mut plain = 0;
             for handle in chunk.iter_mut().filter_map(Iterator::next) {
-                delivery.push_once(place, handle);
+                plain += usize::from(delivery.push_once(place, &member.mailbox, handle));
             }
+            delivery.emitted.delivered += plain;
         }
         sum += delivery.close();
     }

@@ -1,10 +1,10 @@
 //! The way of one event into the queues of its route.
 //!
-//! In this order: filters, pushes (each followed by a look whether the consumers have left
-//! meanwhile), taps, then the destructors of what was pushed out. So whatever the user's code does in
-//! a filter happens before the event is in any queue, and whatever it does in a tap or a destructor
-//! after it is in all of them: an emit from inside comes wholly before or wholly after, in every
-//! queue (P3).
+//! In this order: filters, pushes (each followed by a look whether consumers wait, or have left
+//! meanwhile), wakers, taps, then the destructors of what was pushed out. So whatever the user's code
+//! does in a filter happens before the event is in any queue, and whatever it does in a waker, a tap or
+//! a destructor after it is in all of them: an emit from inside comes wholly before or wholly after, in
+//! every queue (P3). Only an emit that waits for room calls wakers before it does.
 
 mod batch;
 mod skipped;
@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 use crate::bus::emitted::Emitted;
 use crate::bus::panics::{PanicHook, PanicPlace, drop_event, shield};
 use crate::bus::routing::{Member, Route};
-use crate::bus::subscriber::{Pushed, Ringer};
+use crate::bus::subscriber::{Mailbox, Pushed, Ringer};
+use crate::bus::wakers::call_wakers;
 use crate::cause::Cause;
 use crate::event::{Event, EventShares};
 use crate::sync::{Arc, Ordering};
@@ -25,10 +26,10 @@ use crate::topic::Topic;
 pub(super) use self::batch::deliver_batch;
 use self::skipped::Skipped;
 
-/// Events that left the queues during an emit, dropped at its end.
+/// Events that left the queues during an emit, each by its last handle, dropped at its end.
 ///
-/// On the stack: queues that fill in step push out handles of the same events, which go at once, so
-/// more than a few different ones are rare.
+/// On the stack: queues that fill in step push out handles of the same events, of which one is the
+/// last, so more than a few are rare.
 type Evicted<T> = SmallVec<[Event<T>; 4]>;
 
 /// The places of a route whose queue had no room, for an emit that will wait for it.
@@ -130,7 +131,7 @@ pub(in crate::bus) fn deliver_within<T>(
         }
     }
     for place in full {
-        delivery.call_ringer();
+        delivery.call_consumers();
         delivery.push_until(place, &event, deadline);
     }
     delivery.kept = Some(event);
@@ -147,8 +148,12 @@ struct Delivery<'a, T> {
     /// A handle of the event, for taps and for the end.
     kept: Option<Event<T>>,
     evicted: Evicted<T>,
+    /// How many each queue is offered, which is how many of its consumers are called at most.
+    events: usize,
     /// To be called, once for all whom it is to wake.
     ringer: Option<&'a Ringer>,
+    /// Some queues have consumers that wait for a waker.
+    awaited: bool,
 }
 
 impl<'a, T> Delivery<'a, T> {
@@ -161,7 +166,9 @@ impl<'a, T> Delivery<'a, T> {
             out: Skipped::Nobody,
             kept: None,
             evicted: Evicted::new(),
+            events: 1,
             ringer: None,
+            awaited: false,
         }
     }
 
@@ -177,10 +184,7 @@ impl<'a, T> Delivery<'a, T> {
         self.emitted.delivered = place;
         match stopped {
             Some(handle) => self.push_harder(place, handle),
-            None => {
-                self.emitted.delivered += 1;
-                self.follow_up(place);
-            }
+            None => self.accepted(place, &self.route.members[place].mailbox),
         }
         self.push_from(place + 1, handles);
         self.close()
@@ -188,28 +192,36 @@ impl<'a, T> Delivery<'a, T> {
 
     /// Pushes to all from this place on; nobody is waited for.
     fn push_from(&mut self, first: usize, handles: &mut EventShares<T>) {
+        // Counted in a register, as most pushes are all there is to do.
+        let mut plain = 0;
         for place in first..self.route.members.len() {
             if self.out.contains(place) {
                 continue;
             }
             let Some(handle) = handles.next() else { break };
-            self.push_once(place, handle);
+            plain += usize::from(self.push_once(place, &self.route.members[place].mailbox, handle));
         }
+        self.emitted.delivered += plain;
     }
 
-    /// Pushes to one, who is not waited for.
-    #[inline]
-    fn push_once(&mut self, place: usize, handle: Event<T>) {
-        match self.route.members[place].mailbox.push(handle) {
-            Ok(()) => {
-                self.emitted.delivered += 1;
-                self.follow_up(place);
-            }
+    /// Pushes to one, who is not waited for; whether that was all (else the sums are kept here).
+    #[inline(always)]
+    fn push_once(
+        &mut self,
+        place: usize,
+        mailbox: &'a Mailbox<Event<T>>,
+        handle: Event<T>,
+    ) -> bool {
+        match mailbox.push(handle) {
+            Ok(()) if !mailbox.wants_more() => return true,
+            Ok(()) => self.accepted(place, mailbox),
             Err(handle) => self.push_harder(place, handle),
         }
+        false
     }
 
     /// Pushes where a plain push found no room, or was not the way.
+    #[cold]
     fn push_harder(&mut self, place: usize, handle: Event<T>) {
         if !self.push(place, handle) {
             self.refuse(place);
@@ -226,8 +238,7 @@ impl<'a, T> Delivery<'a, T> {
         });
         match pushed {
             Pushed::Accepted => {
-                self.emitted.delivered += 1;
-                self.follow_up(place);
+                self.accepted(place, mailbox);
                 true
             }
             // It ended meanwhile, and counts as not matched.
@@ -262,9 +273,8 @@ impl<'a, T> Delivery<'a, T> {
     fn keep(&mut self, handle: Event<T>) {
         match &self.kept {
             None => self.kept = Some(handle),
-            // Of another event, in a batch; else of the same one.
-            Some(kept) if !kept.ptr_eq(&handle) => keep_for_later(&mut self.evicted, handle),
-            Some(_) => {}
+            // Of the same event, or of another one in a batch.
+            Some(_) => keep_for_later(&mut self.evicted, handle),
         }
     }
 
@@ -273,21 +283,35 @@ impl<'a, T> Delivery<'a, T> {
         self.emitted.dropped += 1;
     }
 
-    /// The second half of every accepted push.
-    #[inline]
-    fn follow_up(&mut self, place: usize) {
-        let mailbox = &self.route.members[place].mailbox;
+    /// Counts an accepted push, and does what the mailbox wants after it, if it does.
+    #[cold]
+    fn accepted(&mut self, place: usize, mailbox: &'a Mailbox<Event<T>>) {
+        self.emitted.delivered += 1;
         if mailbox.wants_more() {
             self.ringer = mailbox.wake().or(self.ringer);
+            self.awaited |= mailbox.is_awaited();
             if mailbox.has_ended() {
                 self.settle(place);
             }
         }
     }
 
-    fn call_ringer(&mut self) {
+    /// Calls those who wait elsewhere than in the queues, after the pushes: wakers are the user's code.
+    fn call_consumers(&mut self) {
         if let Some(ringer) = self.ringer.take() {
             ringer.call();
+        }
+        if std::mem::take(&mut self.awaited) {
+            self.call_wakers();
+        }
+    }
+
+    #[cold]
+    fn call_wakers(&self) {
+        for (place, member) in self.route.members.iter().enumerate() {
+            if !self.out.contains(place) {
+                call_wakers(member, self.events, self.topic, self.on_panic);
+            }
         }
     }
 
@@ -326,7 +350,7 @@ impl<'a, T> Delivery<'a, T> {
 
     /// Adds up, and runs the user's code that comes after all pushes.
     fn close(mut self) -> Emitted {
-        self.call_ringer();
+        self.call_consumers();
         let emitted = &mut self.emitted;
         emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
         // It is the last handle if nobody else has it, or if the consumers were quick, and then the
@@ -391,9 +415,7 @@ pub(in crate::bus) fn accepts<T>(
     Some(verdict.unwrap_or(false))
 }
 
+/// Puts by what is the last handle of an event whose destructors are the user's; others go at once.
 fn keep_for_later<T>(evicted: &mut Evicted<T>, older: Event<T>) {
-    // Another handle of one that is kept is not the last, so dropping it runs nothing.
-    if !evicted.iter().any(|kept| kept.ptr_eq(&older)) {
-        evicted.push(older);
-    }
+    evicted.extend(older.drop_quietly());
 }

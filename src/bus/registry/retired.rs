@@ -13,8 +13,8 @@
 //! *The bound.* A version stays after a sweep only if an emit holds it, or the sweep itself made it
 //! known: so there are at most as many as there were emits in flight at the last change. Caches that
 //! became full since then are held by emits in flight too, but for one: the cache is not
-//! renewed again before the last that nobody holds has been freed. Publishers add at most one route
-//! each between two changes.
+//! renewed again before the last that nobody holds has been freed. Publishers, and emits that wait for
+//! room, add at most one route each between two changes: one that was resolved before the last.
 
 use smallvec::SmallVec;
 

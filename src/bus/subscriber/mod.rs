@@ -61,6 +61,7 @@ mod push;
 mod take;
 #[cfg(test)]
 mod tests;
+mod wakers;
 
 use std::collections::VecDeque;
 
@@ -69,10 +70,20 @@ use super::gaps::Gaps;
 use super::overflow::Overflow;
 use super::tally::{OwnShare, Tally};
 use crate::sync::Ordering::{Relaxed, SeqCst};
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceBox, Queue};
+use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, OnceBox, Queue};
 use crate::sync::{Signal, fence_full};
 
+use self::wakers::Wakers;
+
 pub(crate) use self::bell::{Bell, Ringer};
+pub(crate) use self::wakers::{Spent, Waiter};
+
+/// A consumer saw the end, or all are gone. Set once, after `closed`.
+const ENDED: u8 = 1;
+/// There is a bell. Set from the beginning.
+const RINGS: u8 = 2;
+/// Somebody waits for a waker. Set and cleared under the lock of `wakers`.
+const AWAITED: u8 = 4;
 
 /// What became of a push.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,10 +133,9 @@ pub(crate) struct Mailbox<E: Keyed> {
     overflow: Overflow,
     /// No push begins any more. Set once.
     closed: AtomicBool,
-    /// A consumer saw the end, or all are gone. Set once, after `closed`.
-    ended: AtomicBool,
-    /// There is a `bell`. Here, so that who pushes looks at one line.
-    rings: bool,
+    /// What a publisher has to see to after a push: `ENDED`, `RINGS`, `AWAITED`. One word, as every
+    /// push looks at it.
+    demands: AtomicU8,
     /// Messages taken from the queue; see also `taken_first`.
     taken: Tally,
     /// Where consumers sleep, if others than publishers are to wake them; else they do in the queue.
@@ -146,6 +156,8 @@ pub(crate) struct Mailbox<E: Keyed> {
     reported: AtomicU64,
     /// Made at the first loss.
     gaps: OnceBox<Mutex<Gaps>>,
+    /// Consumers that are tasks; made by the first that waits.
+    wakers: OnceBox<Mutex<Wakers>>,
 }
 
 impl<E: Keyed> Mailbox<E> {
@@ -162,8 +174,7 @@ impl<E: Keyed> Mailbox<E> {
             front: OnceBox::new(),
             front_len: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            rings: bell.is_some(),
+            demands: AtomicU8::new(if bell.is_some() { RINGS } else { 0 }),
             taken: Tally::default(),
             bell: bell.map(Arc::new),
             taken_first: OwnShare::default(),
@@ -172,6 +183,7 @@ impl<E: Keyed> Mailbox<E> {
             losses: Arc::new(Losses::default()),
             reported: AtomicU64::new(0),
             gaps: OnceBox::new(),
+            wakers: OnceBox::new(),
         }
     }
 

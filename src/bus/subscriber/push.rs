@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Mailbox, Pushed, Ringer};
+use super::{ENDED, Mailbox, Pushed, Ringer};
 use crate::bus::conflate::{Keyed, Offer, Pending};
 use crate::bus::overflow::Overflow;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -145,7 +145,8 @@ impl<E: Keyed> Mailbox<E> {
     /// [`settle`](Mailbox::settle).
     #[inline]
     pub(crate) fn wants_more(&self) -> bool {
-        self.has_ended() | self.rings
+        // SeqCst, after the push: see "A message behind the token", and the files of those who wait.
+        self.demands.load(SeqCst) != 0
     }
 
     /// Whether the consumers have left, so that who pushed must settle.
@@ -153,7 +154,7 @@ impl<E: Keyed> Mailbox<E> {
     pub(crate) fn has_ended(&self) -> bool {
         // SeqCst, after the push: see "A message behind the token". (Under `Latest` the lock of
         // `pending` does it.)
-        self.ended.load(SeqCst)
+        self.demands.load(SeqCst) & ENDED != 0
     }
 
     /// Has a consumer woken that sleeps elsewhere than in the queue, after a push. Who gets a ringer

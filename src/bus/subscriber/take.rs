@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::super::conflate::Keyed;
-use super::{Mailbox, Popped};
+use super::{ENDED, Mailbox, Popped};
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicBool, Mutex, Queue, Select, register_ready};
 
@@ -27,7 +27,7 @@ impl<E: Keyed> Mailbox<E> {
         loop {
             // Acquire: pairs with the store in `end`. One that is not seen yet costs a look at the
             // queue, which is empty or still holds what is left.
-            if self.ended.load(Acquire) {
+            if self.demands.load(Acquire) & ENDED != 0 {
                 return self.pop_rest(finished);
             }
             match self.queue.get().and_then(Queue::try_pop) {
@@ -79,6 +79,14 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
+    /// To be called by who [waited](Mailbox::wait), and then takes nothing: wakes another in its place.
+    pub(crate) fn pass_on(&self) {
+        // Who sleeps in the queue itself is woken by the queue, all who wait without taking at once.
+        if let Some(bell) = &self.bell {
+            bell.pass_on(|| !self.queue().is_empty());
+        }
+    }
+
     /// Whether a take would return at once, for all that this thread can see.
     fn shows(&self, finished: &AtomicBool) -> bool {
         // The queue is made if there is none, so that its own updates order this with a push.
@@ -124,9 +132,7 @@ impl<E: Keyed> Mailbox<E> {
         if self.closed.load(SeqCst) {
             self.push_token();
         }
-        if let Some(bell) = &self.bell {
-            bell.pass_on(|| !self.queue().is_empty());
-        }
+        self.pass_on();
         message
     }
 
@@ -136,6 +142,8 @@ impl<E: Keyed> Mailbox<E> {
         // A handle that was told of the end stays at its end, whatever a late publisher does. Acquire
         // and, below, Release: threads that use one handle by reference agree on it.
         if finished.load(Acquire) {
+            // The token that woke this thread may have been for others that use the same handle.
+            self.push_token();
             return Popped::Ended;
         }
         loop {
@@ -156,7 +164,7 @@ impl<E: Keyed> Mailbox<E> {
 
     pub(super) fn end(&self) {
         // SeqCst, before the pops that follow: see "A message behind the token".
-        self.ended.store(true, SeqCst);
+        self.demands.fetch_or(ENDED, SeqCst);
     }
 
     /// Whether messages wait that come before the queue.

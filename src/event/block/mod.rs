@@ -153,6 +153,19 @@ impl<K, B> Handle<K, B> {
         last.then(|| unsafe { Block::take_body(handle.pointer()) })
     }
 
+    /// Drops this handle, unless it is the last one, which comes back with the body still in it.
+    #[inline]
+    pub(crate) fn drop_unless_last(self) -> Option<Self> {
+        let handle = ManuallyDrop::new(self);
+        // SAFETY: this handle is one of those counted, and is given up here, or counted anew below.
+        if !unsafe { Block::give_up(handle.pointer(), 1) } {
+            return None;
+        }
+        // Relaxed: no handle is left, so the block is ours alone.
+        handle.block().handles.store(1, Ordering::Relaxed);
+        Some(ManuallyDrop::into_inner(handle))
+    }
+
     /// The body itself, if this is the last handle.
     pub(crate) fn try_unwrap(self) -> Result<B, Self> {
         // Acquire: what the other handles did with the body happened before.

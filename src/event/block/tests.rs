@@ -254,6 +254,21 @@ fn only_the_last_handle_gives_the_body_out() {
 }
 
 #[test]
+fn the_last_handle_comes_back_from_a_drop_that_spares_it() {
+    let bodies = Census::default();
+    let one = Handle::alone("kept", bodies.one());
+    let two = one.clone();
+    assert!(one.drop_unless_last().is_none());
+    let two = two.drop_unless_last().unwrap();
+    // It is whole: it can be cloned, shared and dropped.
+    let three = two.clone();
+    assert!(two.drop_unless_last().is_none());
+    assert_eq!((*three.kept(), bodies.alive()), ("kept", 1));
+    drop(three);
+    assert_eq!(bodies.alive(), 0);
+}
+
+#[test]
 fn shares_that_are_not_made_are_given_up() {
     for made in 0..=4 {
         for others in [0, 1] {

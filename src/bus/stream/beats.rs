@@ -1,0 +1,352 @@
+//! Streams that also say what is missing, and that they are alive.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::stream::{FusedStream, Stream};
+
+use super::EventStream;
+use crate::bus::iter::Beat;
+use crate::bus::subscriber::Popped;
+
+/// Events and the gaps between them; made by [`EventStream::with_gaps`].
+///
+/// The sum of the gaps is exact; their place is as with
+/// [`Subscription::heartbeats`](crate::Subscription::heartbeats). Without a timer it yields no
+/// keepalives.
+///
+/// ```
+/// use futures_lite::{StreamExt, future::block_on};
+/// use chanbus::{Beat, Bus, Overflow};
+///
+/// let bus = Bus::new();
+/// let sub = bus.subscription("n").capacity(1).overflow(Overflow::DropOldest).subscribe()?;
+/// let mut beats = sub.into_stream().with_gaps();
+/// bus.publisher("n")?.emit_batch(0..3)?;
+/// block_on(async {
+///     assert!(matches!(beats.next().await, Some(Beat::Missed(2))));
+///     assert!(matches!(beats.next().await, Some(Beat::Event(event)) if *event.payload() == 2));
+/// });
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[must_use = "streams do nothing unless polled, and dropping one unsubscribes"]
+#[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
+pub struct GapStream<T: Send + Sync + 'static> {
+    stream: EventStream<T>,
+    /// It said that there is no more. A late publisher may still count a drop after that, which
+    /// `missed` tells.
+    ended: bool,
+}
+
+impl<T: Send + Sync + 'static> GapStream<T> {
+    pub(super) fn new(stream: EventStream<T>) -> Self {
+        GapStream {
+            stream,
+            ended: false,
+        }
+    }
+
+    /// The subscription, as [`EventStream::subscription`] has it.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let beats = bus.subscribe("a")?.into_stream().with_gaps();
+    /// assert!(beats.subscription().is_empty());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn subscription(&self) -> &crate::Subscription<T> {
+        self.stream.subscription()
+    }
+
+    /// Adds [`Beat::Keepalive`] wherever the timer runs out before anything else comes.
+    ///
+    /// The timer is any closure that begins to wait and returns the future: `async_io`'s
+    /// `|| Timer::after(idle)`, tokio's `|| sleep(idle)`, or a test's own. One is begun when the stream
+    /// has nothing to say, and dropped when it has.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures_lite::{StreamExt, future::block_on};
+    /// use chanbus::{Beat, Bus};
+    ///
+    /// let bus: Bus<u32> = Bus::new();
+    /// let idle = || smol::Timer::after(Duration::from_millis(1));
+    /// let mut beats = bus.subscribe("a")?.into_stream().with_gaps().keepalive(idle);
+    /// assert!(matches!(block_on(beats.next()), Some(Beat::Keepalive)));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn keepalive<I: IdleTimer>(self, timer: I) -> HeartbeatStream<T, I> {
+        HeartbeatStream {
+            beats: self,
+            timer,
+            running: Box::pin(None),
+        }
+    }
+
+    fn poll_beat(&mut self, context: &mut Context<'_>) -> Poll<Option<Beat<T>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let EventStream { sub, waiter } = &mut self.stream;
+        let (core, member) = (&sub.shared.core, &sub.member);
+        let mailbox = &member.mailbox;
+        let mut spent = |spent| core.see_to(member, spent);
+        let mut enrolled = false;
+        let beat = loop {
+            // Replayed events come before all that could be missing among the live ones.
+            if !mailbox.has_front() {
+                match mailbox.due_gap() {
+                    0 => {}
+                    count => break Some(Beat::Missed(count)),
+                }
+            }
+            match mailbox.try_pop(&sub.finished) {
+                Popped::Message(event) => break Some(Beat::Event(event)),
+                Popped::Ended => {
+                    // Whatever is not reported yet is due before the end.
+                    let count = sub.missed();
+                    self.ended = count == 0;
+                    break (count > 0).then_some(Beat::Missed(count));
+                }
+                Popped::Empty if enrolled => return Poll::Pending,
+                // Then all over: a gap that comes up meanwhile goes before its event.
+                Popped::Empty => {
+                    mailbox.enrol(waiter, context.waker(), &mut spent);
+                    enrolled = true;
+                }
+            }
+        };
+        mailbox.leave(waiter, &mut spent);
+        Poll::Ready(beat)
+    }
+}
+
+impl<T: Send + Sync + 'static> Stream for GapStream<T> {
+    type Item = Beat<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Beat<T>>> {
+        self.poll_beat(context)
+    }
+}
+
+impl<T: Send + Sync + 'static> FusedStream for GapStream<T> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for GapStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GapStream")
+            .field(self.subscription())
+            .finish()
+    }
+}
+
+/// Begins the waits after which a stream says that it is alive: see [`GapStream::keepalive`].
+///
+/// Closures that return a future are timers.
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use futures_lite::{StreamExt, future::block_on};
+/// use chanbus::{Beat, Bus, IdleTimer};
+///
+/// /// Runs out at once.
+/// struct Impatient;
+///
+/// impl IdleTimer for Impatient {
+///     type Sleep = Ready<()>;
+///
+///     fn start(&mut self) -> Ready<()> {
+///         ready(())
+///     }
+/// }
+///
+/// let bus: Bus<u32> = Bus::new();
+/// let mut beats = bus.subscribe("a")?.into_stream().with_gaps().keepalive(Impatient);
+/// assert!(matches!(block_on(beats.next()), Some(Beat::Keepalive)));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
+pub trait IdleTimer {
+    /// A wait; what it yields does not matter.
+    type Sleep: Future;
+
+    /// Begins to wait.
+    fn start(&mut self) -> Self::Sleep;
+}
+
+impl<F: FnMut() -> S, S: Future> IdleTimer for F {
+    type Sleep = S;
+
+    fn start(&mut self) -> S {
+        self()
+    }
+}
+
+/// Events, gaps, and keepalives after each idle time; made by [`GapStream::keepalive`] and, with the
+/// feature `tokio`, [`EventStream::heartbeats`].
+///
+/// It allocates once, when it is made.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures_lite::{StreamExt, future::block_on};
+/// use chanbus::{Beat, Bus};
+///
+/// let bus = Bus::new();
+/// let idle = || smol::Timer::after(Duration::from_secs(60));
+/// let mut beats = bus.subscribe("a")?.into_stream().with_gaps().keepalive(idle);
+/// bus.emit("a", 1)?;
+/// assert!(matches!(block_on(beats.next()), Some(Beat::Event(_))));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[must_use = "streams do nothing unless polled, and dropping one unsubscribes"]
+#[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
+pub struct HeartbeatStream<T: Send + Sync + 'static, I: IdleTimer> {
+    beats: GapStream<T>,
+    timer: I,
+    /// Its place stays where it is, so that no wait allocates.
+    running: Pin<Box<Option<I::Sleep>>>,
+}
+
+// Nothing in it is pinned but what is in the box.
+impl<T: Send + Sync + 'static, I: IdleTimer> Unpin for HeartbeatStream<T, I> {}
+
+impl<T: Send + Sync + 'static, I: IdleTimer> HeartbeatStream<T, I> {
+    /// The subscription, as [`EventStream::subscription`] has it.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// # use std::future::pending;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let beats = bus.subscribe("a")?.into_stream().with_gaps().keepalive(pending::<()>);
+    /// assert!(beats.subscription().is_empty());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn subscription(&self) -> &crate::Subscription<T> {
+        self.beats.subscription()
+    }
+}
+
+impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
+    type Item = Beat<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Beat<T>>> {
+        let Self {
+            beats,
+            timer,
+            running,
+        } = &mut *self;
+        let beat = match beats.poll_beat(context) {
+            Poll::Ready(beat) => beat,
+            Poll::Pending => {
+                if running.is_none() {
+                    running.set(Some(timer.start()));
+                }
+                if let Some(sleep) = running.as_mut().as_pin_mut() {
+                    ready!(sleep.poll(context));
+                }
+                Some(Beat::Keepalive)
+            }
+        };
+        if running.is_some() {
+            running.set(None);
+        }
+        Poll::Ready(beat)
+    }
+}
+
+impl<T: Send + Sync + 'static, I: IdleTimer> FusedStream for HeartbeatStream<T, I> {
+    fn is_terminated(&self) -> bool {
+        self.beats.is_terminated()
+    }
+}
+
+impl<T: Send + Sync + 'static, I: IdleTimer> fmt::Debug for HeartbeatStream<T, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HeartbeatStream")
+            .field(self.subscription())
+            .finish()
+    }
+}
+
+/// tokio's clock as an [`IdleTimer`]; made by [`EventStream::heartbeats`].
+///
+/// ```
+/// # use chanbus::TokioTimer;
+/// # use std::time::Duration;
+/// let timer = TokioTimer::new(Duration::from_secs(5));
+/// assert_eq!(timer.idle(), Duration::from_secs(5));
+/// ```
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokioTimer(std::time::Duration);
+
+#[cfg(feature = "tokio")]
+impl TokioTimer {
+    /// A timer of that idle time.
+    ///
+    /// ```
+    /// # use chanbus::TokioTimer;
+    /// let timer = TokioTimer::new(chanbus::DEFAULT_HEARTBEAT);
+    /// assert_eq!(timer.idle(), chanbus::DEFAULT_HEARTBEAT);
+    /// ```
+    #[must_use]
+    pub fn new(idle: std::time::Duration) -> Self {
+        TokioTimer(idle)
+    }
+
+    /// How long nothing must come.
+    ///
+    /// ```
+    /// # use chanbus::TokioTimer;
+    /// # use std::time::Duration;
+    /// assert_eq!(TokioTimer::new(Duration::ZERO).idle(), Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub fn idle(&self) -> std::time::Duration {
+        self.0
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl IdleTimer for TokioTimer {
+    type Sleep = tokio::time::Sleep;
+
+    fn start(&mut self) -> tokio::time::Sleep {
+        tokio::time::sleep(self.0)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<T: Send + Sync + 'static> EventStream<T> {
+    /// Events, gaps, and keepalives after each `idle` without anything, by tokio's clock: what
+    /// [`Subscription::heartbeats`](crate::Subscription::heartbeats) is for threads.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled outside of a tokio runtime with time enabled.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures_lite::StreamExt;
+    /// use chanbus::{Beat, Bus};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let bus: Bus<u32> = Bus::new();
+    /// let mut beats = bus.subscribe("a")?.into_stream().heartbeats(Duration::from_millis(1));
+    /// assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+    /// # Ok::<(), chanbus::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub fn heartbeats(self, idle: std::time::Duration) -> HeartbeatStream<T, TokioTimer> {
+        self.with_gaps().keepalive(TokioTimer(idle))
+    }
+}

@@ -1,0 +1,53 @@
+//! Calls the wakers of tasks that wait, which are the user's code: behind shields.
+
+use std::task::Waker;
+
+use super::core::Core;
+use super::panics::{PanicHook, PanicPlace, shield};
+use super::routing::Member;
+use super::subscriber::Spent;
+use crate::topic::Topic;
+
+/// Calls so many of a subscription's consumers, if as many wait.
+pub(super) fn call_wakers<T>(
+    member: &Member<T>,
+    count: usize,
+    topic: &Topic,
+    on_panic: Option<&PanicHook>,
+) {
+    for _ in 0..count {
+        let Some(waker) = member.mailbox.call_next() else {
+            break;
+        };
+        call(member, Some(topic), waker, on_panic);
+    }
+}
+
+fn call<T>(member: &Member<T>, topic: Option<&Topic>, waker: Waker, on_panic: Option<&PanicHook>) {
+    let name = member.name.as_deref();
+    shield(on_panic, PanicPlace::Waker, topic, name, || waker.wake());
+}
+
+impl<T> Core<T> {
+    /// Lets no more in, and wakes all consumers. Returns `false` if it was closed before.
+    pub(super) fn close_mailbox(&self, member: &Member<T>) -> bool {
+        let closed = member.mailbox.close();
+        while let Some(waker) = member.mailbox.call_next() {
+            call(member, None, waker, self.on_panic());
+        }
+        closed
+    }
+
+    /// Sees to a waker that a mailbox has no more use for.
+    pub(super) fn see_to(&self, member: &Member<T>, spent: Spent) {
+        match spent {
+            Spent::Call(waker) => call(member, None, waker, self.on_panic()),
+            Spent::Drop(waker) => {
+                let name = member.name.as_deref();
+                shield(self.on_panic(), PanicPlace::Waker, None, name, || {
+                    drop(waker)
+                });
+            }
+        }
+    }
+}
