@@ -117,7 +117,8 @@ fn p8_a_close_calls_everybody_who_waits() {
 
 #[test]
 fn p8_every_way_to_close_calls_who_waits() {
-    let ways: [fn(Bus<u64>, &Subscription<u64>); 5] = [
+    type Close = fn(Bus<u64>, &Subscription<u64>);
+    let ways: [Close; 5] = [
         |bus, _| assert!(bus.close()),
         |bus, _| drop(bus),
         |bus, _| bus.reset(),

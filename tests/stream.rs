@@ -1,0 +1,462 @@
+//! Subscriptions as streams, under several runtimes and none.
+#![cfg(feature = "stream")]
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::future::{Future, pending, poll_fn, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::thread;
+
+use chanbus::{Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, Subscription};
+use common::{Dice, POLICIES, guarded, soaked};
+use futures_core::stream::FusedStream;
+use futures_lite::future::{block_on, poll_once, zip};
+use futures_lite::{Stream, StreamExt};
+
+fn payloads(events: impl Stream<Item = chanbus::Event<u64>>) -> impl Future<Output = Vec<u64>> {
+    events.map(|event| *event.payload()).collect()
+}
+
+#[test]
+fn c9_a_subscription_is_iterated_in_async_code() {
+    let bus = Bus::new();
+    let sub = bus.subscribe("n").unwrap();
+    let borrowed = sub.stream();
+    bus.publisher("n").unwrap().emit_batch(0..10).unwrap();
+    bus.close();
+    block_on(async {
+        // By the share first, then by the subscription itself.
+        assert_eq!(payloads(borrowed.take(4)).await, [0, 1, 2, 3]);
+        assert_eq!(payloads(sub.into_stream()).await, [4, 5, 6, 7, 8, 9]);
+    });
+}
+
+/// A trap: iteration that ends, or differs, in one of its two forms (after a close, across an overflow).
+#[test]
+fn p8_a_stream_yields_what_an_iterator_does_and_ends() {
+    for policy in POLICIES {
+        let bus = Bus::new();
+        let [sync, tasks] = [(); 2].map(|()| {
+            let sub = bus.subscription("*").capacity(3).overflow(policy);
+            sub.subscribe().unwrap()
+        });
+        for n in 0..8_u64 {
+            bus.emit(format!("t{n}"), n).unwrap();
+        }
+        bus.close();
+        let expected: Vec<u64> = sync.iter().map(|event| *event.payload()).collect();
+        let mut stream = tasks.into_stream();
+        assert!(!stream.is_terminated());
+        assert_eq!(block_on(payloads(&mut stream)), expected);
+        assert_eq!(stream.subscription().dropped(), 5);
+        for _ in 0..3 {
+            assert!(stream.is_terminated());
+            assert!(block_on(stream.next()).is_none());
+        }
+    }
+}
+
+#[test]
+fn p7_a_stream_goes_on_across_an_overflow() {
+    let bus = Bus::new();
+    let sub = bus.subscription("n").capacity(2).subscribe().unwrap();
+    let mut stream = sub.into_stream();
+    let publisher = bus.publisher("n").unwrap();
+    block_on(async {
+        publisher.emit_batch(0..5).unwrap();
+        for expected in [0, 1] {
+            assert_eq!(*stream.next().await.unwrap().payload(), expected);
+        }
+        assert!(poll_once(stream.next()).await.is_none());
+        publisher.emit(5).unwrap();
+        assert_eq!(*stream.next().await.unwrap().payload(), 5);
+        assert_eq!(stream.subscription().missed(), 3);
+    });
+}
+
+#[test]
+fn streams_are_what_runtimes_ask_for() {
+    fn spawnable<S: Stream + FusedStream + Unpin + Send + 'static>() {}
+    fn shared<S: Sync>() {}
+    spawnable::<EventStream<u64>>();
+    spawnable::<GapStream<u64>>();
+    // Whatever the timer is.
+    type Unmovable = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+    spawnable::<HeartbeatStream<u64, fn() -> Unmovable>>();
+    shared::<EventStream<u64>>();
+}
+
+#[test]
+fn counters_guard_and_closer_work_through_a_stream() {
+    let bus = Bus::new();
+    let stream = bus.subscription("n").name("panel").capacity(2);
+    let stream = stream.filter(|event| *event.payload() != 1);
+    let mut stream = stream.subscribe().unwrap().into_stream();
+    bus.publisher("n").unwrap().emit_batch(0..5_u64).unwrap();
+    let sub = stream.subscription();
+    assert_eq!((sub.received(), sub.dropped(), sub.filtered()), (2, 2, 1));
+    assert_eq!((sub.len(), sub.name()), (2, Some("panel")));
+    let closer = sub.closer();
+    assert!(block_on(stream.next()).is_some());
+    assert!(closer.close());
+    assert!(block_on(stream.next()).is_some() && block_on(stream.next()).is_none());
+    assert_eq!(bus.subscriber_count(), 0);
+    // Dropping one unsubscribes.
+    let stream = bus.subscribe("n").unwrap().into_stream();
+    assert_eq!(bus.subscriber_count(), 1);
+    drop(stream);
+    assert_eq!(bus.subscriber_count(), 0);
+}
+
+#[test]
+fn moving_between_threads_and_tasks_loses_nothing() {
+    for policy in POLICIES {
+        let bus = Bus::new();
+        let mut sub = bus.subscription("*").overflow(policy).subscribe().unwrap();
+        let mut got = Vec::new();
+        for n in 0..60_u64 {
+            bus.emit(format!("t{n}"), n).unwrap();
+            if n % 3 > 0 {
+                continue;
+            }
+            let mut stream = sub.into_stream();
+            got.push(*block_on(stream.next()).unwrap().payload());
+            // Asleep, and called, on the way back.
+            let waits = block_on(async {
+                while let Some(Some(event)) = poll_once(stream.next()).await {
+                    got.push(*event.payload());
+                }
+                poll_once(stream.next()).await.is_none()
+            });
+            assert!(waits);
+            bus.emit(format!("u{n}"), 1_000 + n).unwrap();
+            sub = stream.into_subscription();
+            assert_eq!(*sub.recv().unwrap().payload(), 1_000 + n);
+        }
+        got.extend(sub.try_iter().map(|event| *event.payload()));
+        assert!(got.into_iter().eq(0..60));
+        assert_eq!(sub.dropped(), 0);
+    }
+}
+
+/// What beats say, in words.
+fn told<B: Stream<Item = Beat<u64>> + Unpin>(beats: &mut B) -> Vec<String> {
+    let next = |beats: &mut B| block_on(poll_once(beats.next())).flatten();
+    let all = std::iter::from_fn(|| next(beats));
+    all.map(|beat| match beat {
+        Beat::Event(event) => event.payload().to_string(),
+        Beat::Missed(count) => format!("{count} missed"),
+        Beat::Keepalive => "idle".to_owned(),
+    })
+    .collect()
+}
+
+#[test]
+fn p7_gaps_come_at_their_places_and_add_up() {
+    for (policy, expected) in [
+        (Overflow::DropNewest, ["0", "1", "3 missed"].as_slice()),
+        (Overflow::DropOldest, &["3 missed", "3", "4"]),
+        (Overflow::Latest, &["4"]),
+    ] {
+        let bus = Bus::new();
+        let sub = bus.subscription("n").capacity(2).overflow(policy);
+        let mut beats = sub.subscribe().unwrap().into_stream().with_gaps();
+        bus.publisher("n").unwrap().emit_batch(0..5).unwrap();
+        assert_eq!(told(&mut beats), expected, "{policy:?}");
+        bus.emit("n", 9).unwrap();
+        assert_eq!(told(&mut beats), ["9"]);
+        // What is not reported yet is due before the end.
+        bus.publisher("n").unwrap().emit_batch(10..14).unwrap();
+        bus.close();
+        let said = told(&mut beats);
+        assert_eq!(
+            said.iter().any(|beat| beat == "2 missed"),
+            policy != Overflow::Latest
+        );
+        assert!(beats.is_terminated());
+        assert_eq!(beats.subscription().missed(), 0);
+    }
+}
+
+#[test]
+fn p7_replayed_events_come_before_gaps() {
+    let bus = Bus::builder().history(10).build().unwrap();
+    bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
+    let sub = bus
+        .subscription("n")
+        .capacity(1)
+        .replay(2)
+        .subscribe()
+        .unwrap();
+    bus.publisher("n").unwrap().emit_batch(2..4).unwrap();
+    let mut beats = sub.into_stream().with_gaps();
+    assert_eq!(told(&mut beats), ["0", "1", "2", "1 missed"]);
+}
+
+#[test]
+fn p14_who_is_called_and_yields_a_gap_leaves_the_event_to_another() {
+    let bus = Bus::new();
+    let sub = bus
+        .subscription("n")
+        .capacity(1)
+        .overflow(Overflow::DropOldest);
+    let sub = sub.subscribe().unwrap();
+    let mut beats = sub.stream().with_gaps();
+    let mut other = sub.stream();
+    block_on(async {
+        assert!(poll_once(beats.next()).await.is_none());
+        let (mut calls, mut waiting) = (0, Box::pin(other.next()));
+        let waits = poll_fn(|context| {
+            calls += 1;
+            if calls == 1 {
+                assert!(waiting.as_mut().poll(context).is_pending());
+                // Each emit calls one of them.
+                bus.emit("n", 1).unwrap();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        });
+        // The first call is for the beats, which go away with no event.
+        let goes = async {
+            bus.emit("n", 2).unwrap();
+            assert!(matches!(beats.next().await, Some(Beat::Missed(1))));
+            drop(beats);
+        };
+        zip(waits, goes).await;
+        assert_eq!(*waiting.await.unwrap().payload(), 2);
+    });
+}
+
+/// A timer that runs out when it is told to.
+#[derive(Clone, Default)]
+struct Bell {
+    begun: Arc<AtomicUsize>,
+    dropped: Arc<AtomicUsize>,
+    rung: Arc<AtomicUsize>,
+}
+
+struct Sleep(Bell);
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
+        let rung = &self.0.rung;
+        let took = rung.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        took.map_or(Poll::Pending, |_| Poll::Ready(()))
+    }
+}
+
+#[test]
+fn c15_keepalives_come_when_nothing_else_does() {
+    let bus = Bus::new();
+    let bell = Bell::default();
+    let timer = bell.clone();
+    let start = move || {
+        timer.begun.fetch_add(1, Ordering::SeqCst);
+        Sleep(timer.clone())
+    };
+    let sub = bus.subscription("n").capacity(1).subscribe().unwrap();
+    let mut beats = sub.into_stream().with_gaps().keepalive(start);
+    let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
+    let state = || (count(&bell.begun), count(&bell.dropped));
+    // No timer while there is something to say.
+    bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
+    assert!(matches!(block_on(beats.next()), Some(Beat::Event(_))));
+    assert!(matches!(block_on(beats.next()), Some(Beat::Missed(1))));
+    assert_eq!(state(), (0, 0));
+    // One that goes on over several polls.
+    assert!(block_on(poll_once(beats.next())).is_none());
+    assert!(block_on(poll_once(beats.next())).is_none());
+    assert_eq!(state(), (1, 0));
+    bell.rung.store(1, Ordering::SeqCst);
+    assert!(matches!(block_on(beats.next()), Some(Beat::Keepalive)));
+    assert_eq!(state(), (1, 1));
+    // The next one begins anew, and an event ends it.
+    assert!(block_on(poll_once(beats.next())).is_none());
+    bus.emit("n", 2).unwrap();
+    assert!(matches!(block_on(beats.next()), Some(Beat::Event(_))));
+    assert_eq!(state(), (2, 2));
+    // The end has no keepalives.
+    bus.close();
+    bell.rung.store(1, Ordering::SeqCst);
+    assert!(block_on(beats.next()).is_none() && block_on(beats.next()).is_none());
+    assert!(beats.is_terminated());
+}
+
+#[test]
+fn p12_a_keepalive_needs_no_event() {
+    let bus: Bus<u64> = Bus::new();
+    let stream = bus.subscribe("n").unwrap().into_stream();
+    let mut beats = stream.with_gaps().keepalive(|| ready(()));
+    for _ in 0..3 {
+        assert!(matches!(block_on(beats.next()), Some(Beat::Keepalive)));
+    }
+    let never = bus.subscribe("n").unwrap().into_stream().with_gaps();
+    let mut never = never.keepalive(pending::<()>);
+    assert!(block_on(poll_once(never.next())).is_none());
+}
+
+/// Some publishers' threads and some tasks that share a subscription; every event once.
+async fn crowd<Spawned, Done>(events: u64, spawn: impl Fn(EventStream<u64>) -> Spawned, join: Done)
+where
+    Done: AsyncFn(Spawned) -> Vec<u64>,
+{
+    let bus = Bus::builder()
+        .capacity(2 * events as usize)
+        .build()
+        .unwrap();
+    let sub = bus.subscribe("**").unwrap();
+    let tasks: Vec<_> = (0..3).map(|_| spawn(sub.stream())).collect();
+    let publishers = [0, 1].map(|n| {
+        let publisher = bus.publisher(format!("topic.{n}")).unwrap();
+        thread::spawn(move || {
+            let mut dice = Dice::new(n + 1);
+            for k in 0..events {
+                publisher.emit(2 * k + n).unwrap();
+                dice.dawdle();
+            }
+        })
+    });
+    // This task comes and goes, and takes what it finds.
+    let mut mine = Vec::new();
+    for _ in 0..50 {
+        let mut stream = sub.stream();
+        let found = poll_once(stream.next()).await.flatten();
+        mine.extend(found.map(|event| *event.payload()));
+        thread::yield_now();
+    }
+    for publisher in publishers {
+        publisher.join().unwrap();
+    }
+    bus.close();
+    let mut all = mine;
+    for task in tasks {
+        let part = join(task).await;
+        // Each publisher's in order, whoever got them.
+        for n in 0..2 {
+            assert!(part.iter().filter(|payload| *payload % 2 == n).is_sorted());
+        }
+        all.extend(part);
+    }
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..2 * events));
+    assert_eq!(sub.dropped(), 0);
+}
+
+#[test]
+fn p3_p4_tasks_of_tokio_share_a_subscription() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    guarded(move || {
+        for _ in 0..soaked(10) {
+            runtime.block_on(crowd(
+                500,
+                |stream| tokio::spawn(payloads(stream)),
+                async |task: tokio::task::JoinHandle<_>| task.await.unwrap(),
+            ));
+        }
+    });
+}
+
+#[test]
+fn p3_p4_tasks_of_smol_share_a_subscription() {
+    guarded(|| {
+        for _ in 0..soaked(10) {
+            smol::block_on(crowd(
+                500,
+                |stream| smol::spawn(payloads(stream)),
+                async |task: smol::Task<_>| task.await,
+            ));
+        }
+    });
+}
+
+#[test]
+fn p3_p4_threads_that_block_on_share_a_subscription() {
+    guarded(|| {
+        for _ in 0..soaked(10) {
+            block_on(crowd(
+                500,
+                |stream| thread::spawn(|| block_on(payloads(stream))),
+                async |thread: thread::JoinHandle<_>| thread.join().unwrap(),
+            ));
+        }
+    });
+}
+
+#[test]
+fn p14_a_select_loses_nothing() {
+    // Both arms at once, the other one dropped, over and over.
+    let bus = Bus::new();
+    let (left, right): (Subscription<u64>, _) = (
+        bus.subscribe("left").unwrap(),
+        bus.subscribe("right").unwrap(),
+    );
+    let emitting = thread::spawn(move || {
+        for n in 0..1_000_u64 {
+            // A queue that is full waits for room.
+            let topic = if n % 3 == 0 { "left" } else { "right" };
+            let patience = std::time::Duration::from_secs(30);
+            bus.emit_within(topic, n, patience).unwrap();
+        }
+    });
+    let got = guarded(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.build().unwrap();
+        runtime.block_on(async move {
+            let mut got = Vec::new();
+            let (mut left, mut right) = (left.into_stream(), right.into_stream());
+            loop {
+                tokio::select! {
+                    Some(event) = left.next() => got.push(*event.payload()),
+                    Some(event) = right.next() => got.push(*event.payload()),
+                    else => return got,
+                }
+            }
+        })
+    });
+    emitting.join().unwrap();
+    assert_eq!(got.len(), 1_000);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn c15_keepalives_by_tokios_clock() {
+    use std::time::Duration;
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        const IDLE: Duration = Duration::from_secs(5);
+        let bus = Bus::new();
+        let mut beats = bus.subscribe("n").unwrap().into_stream().heartbeats(IDLE);
+        let began = tokio::time::Instant::now();
+        for n in 1..=3 {
+            assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+            assert!(began.elapsed() >= n * IDLE && began.elapsed() < n * IDLE + IDLE / 2);
+        }
+        tokio::time::sleep(3 * IDLE).await;
+        // The time begins when somebody waits.
+        bus.emit("n", 1_u64).unwrap();
+        assert!(matches!(beats.next().await, Some(Beat::Event(_))));
+        let began = tokio::time::Instant::now();
+        assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+        assert!(began.elapsed() >= IDLE);
+    });
+}
