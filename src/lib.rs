@@ -30,8 +30,6 @@
 //! - *Losing an event is not acceptable*: every queue here is bounded, and an emit does not wait.
 //!   [`Bus::emit_within`] waits for room for a time; beyond that, use a channel with back pressure,
 //!   or a database.
-//! - *Async tasks that receive*: receiving blocks a thread, and there is no stream or future so far.
-//!   Emitting suits any task, as it waits for nobody.
 //! - *Several processes*: a broker.
 //!
 //! # The parts
@@ -43,10 +41,14 @@
 //! | emit many at once, or all or none | [`Publisher::emit_batch`], [`Bus::batch`] |
 //! | wait for room instead of dropping | [`Bus::emit_within`] |
 //! | receive in a thread | [`Bus::subscribe`], then `for event in &sub` |
+//! | receive in a task | [`Subscription::recv_async`]; as a `Stream`, `into_stream` (feature `stream`) |
 //! | spread work over threads | [`Subscription::share`] |
 //! | wait beside other channels | [`Subscription::register`] |
 //! | hear gaps and signs of life | [`Subscription::heartbeats`] |
-//! | wait for one event | [`Bus::wait_for`] |
+//! | wait for one event | [`Bus::wait_for`], [`Bus::wait_for_async`] |
+//! | end a loop from elsewhere | [`Subscription::closer`] |
+//! | spare publishers the wake-ups | [`WakeUps`] |
+//! | choose how exact timestamps are | [`Clock`] |
 //! | act on the emitting thread | [`Bus::tap`] |
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
 //! | see what goes on | [`Bus::stats`] |
@@ -159,15 +161,49 @@
 //!   emit; one that was dropped before is not. Every emit sees one consistent set.
 //! - An emit from inside a filter comes, in every queue, before the event that was being filtered;
 //!   one from inside a tap or a destructor comes after the event at hand. Both carry a [`Cause`].
+//!   One from inside a waker comes after the event at hand, too (but for [`Bus::emit_within`], which
+//!   calls wakers before it waits), and carries none.
 //!
 //! # Panics and re-entrance
 //!
-//! Filters, taps and destructors run on the emitting thread. They may call anything on the bus,
+//! Filters, taps, destructors and the wakers of tasks run on the emitting thread. They may call anything on the bus,
 //! from any thread, without deadlock: no lock is held while they run. If they panic, the panic is
 //! caught, counted and reported to [`BusBuilder::on_panic`], and everybody else is served. Under
 //! `panic = "abort"` that cannot be: the process ends.
 //!
 //! Events that lead to one another for ever end with [`EmitError::ChainTooDeep`]: see [`Cause`].
+//!
+//! # Async
+//!
+//! Emitting suits any task, as it waits for nobody. Receiving in a task needs no runtime and no helper
+//! thread: a task that waits leaves its waker with its subscription, and the emit calls it. While no task
+//! waits, an emit pays nothing for tasks.
+//!
+//! ```
+//! # use futures_lite::future::block_on;
+//! use chanbus::Bus;
+//!
+//! let bus = Bus::new();
+//! let sub = bus.subscribe("job.*")?;
+//! bus.emit("job.done", 7)?;
+//! bus.close();
+//! block_on(async {
+//!     while let Ok(event) = sub.recv_async().await {
+//!         assert_eq!(*event.payload(), 7);
+//!     }
+//! });
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! - Threads and tasks go together: on one bus, and as handles of one subscription. Each event goes to
+//!   one of a subscription's handles; whoever waits is woken, one for each event, and one of each kind
+//!   where both wait. A subscription goes from one use to the other and back with all that it holds.
+//! - Futures and streams may be dropped at any point, as `select!` and timeouts do: an event is taken
+//!   when they are ready, not before, and a wake-up that came too late goes to the next who waits.
+//! - Wakers are called when the event is in all queues, by the emitting thread, also under
+//!   [`WakeUps::Handed`].
+//! - With the feature `stream` a subscription is a `Stream`, with gaps inline by `with_gaps`, and
+//!   keepalives by any timer; the feature `tokio` has one ready.
 //!
 //! # Memory and time
 //!
@@ -175,13 +211,16 @@
 //! told otherwise; one more is an error), queues by their capacity, the history by its length, the
 //! cache of routes by [`BusBuilder::route_cache`]; nothing grows with the number of topics ever
 //! emitted. An idle consumer sleeps in the operating system. What an emit does, step by step, is
-//! listed at [`Bus`].
+//! listed at [`Bus`]. Timestamps come from the kernel's coarse clock unless told otherwise, and may be
+//! some milliseconds old: see [`Clock`].
 //!
 //! # Features
 //!
 //! None is on by default.
 //!
 //! - `json`: payloads of named JSON fields, `Bus<Fields>`, and the `emit!` macro.
+//! - `stream`: `EventStream`, a subscription as a `futures_core::Stream`.
+//! - `tokio`: keepalives of streams by tokio's clock (`EventStream::heartbeats`); with it, `stream`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bus;

@@ -107,7 +107,7 @@ use crate::sync::Arc;
 /// | make the event | at most one allocation (none where a [`Publisher`] has a block at hand) and a clock read, if anybody listens; a source, metadata, extensions and a cause share one more, and bring their own texts and objects |
 /// | ask filters | on this thread, panics caught |
 /// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
-/// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list), and can be [handed on](WakeUps::Handed) |
+/// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list), and can be [handed on](WakeUps::Handed); a task's waker is called after all pushes, panics caught |
 /// | run taps, drop what was pushed out | on this thread, panics caught |
 ///
 /// With a [`history`](BusBuilder::history) it also takes a short lock to append the event. Two rare

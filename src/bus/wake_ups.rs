@@ -35,7 +35,8 @@ pub enum WakeUps {
     /// consumer awakes one hand-over later.
     ///
     /// The thread is made by [`build`](crate::BusBuilder::build) and ends after the bus and all of its
-    /// handles have gone. It runs no code of the user's. Consumers that sleep in a `Select`
+    /// handles have gone. It runs no code of the user's: the wakers of tasks are called by the emit, as
+    /// ever. Consumers that sleep in a `Select`
     /// ([`Subscription::register`](crate::Subscription::register)) are woken directly, as it is
     /// crossbeam's own. Where more than a thousand bells wait to be rung, an emit rings the next
     /// ones itself.
