@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use chanbus::{Bus, EmitError, Overflow, Publisher};
@@ -240,6 +242,49 @@ fn p1_a_publisher_allocates_for_events_beyond_those_it_keeps_blocks_for() {
     let before = live();
     drop(publisher);
     assert!(before - live() > 256 * 32, "{} bytes", before - live());
+}
+
+#[test]
+fn p1_a_task_that_waits_for_each_event_costs_no_allocation() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("a").unwrap();
+    let publisher = bus.publisher("a").unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut round = |n| {
+        // Two, so that there is a list.
+        let (mut first, mut second) = (pin!(sub.recv_async()), pin!(sub.recv_async()));
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        publisher.emit(n).unwrap();
+        assert!(first.as_mut().poll(&mut context).is_ready());
+    };
+    round(0);
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(&mut round)), 0);
+    assert_eq!(sub.received(), 1 + ROUNDS);
+}
+
+#[cfg(feature = "stream")]
+#[test]
+fn p1_a_stream_that_waits_for_each_event_costs_no_allocation() {
+    use futures_core::Stream;
+
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("a").unwrap();
+    let publisher = bus.publisher("a").unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut plain = pin!(sub.stream());
+    let idle = std::future::pending::<()>;
+    let mut beats = pin!(sub.stream().with_gaps().keepalive(idle));
+    let mut round = |n| {
+        assert!(plain.as_mut().poll_next(&mut context).is_pending());
+        assert!(beats.as_mut().poll_next(&mut context).is_pending());
+        publisher.emit(n).unwrap();
+        publisher.emit(n).unwrap();
+        assert!(beats.as_mut().poll_next(&mut context).is_ready());
+        assert!(plain.as_mut().poll_next(&mut context).is_ready());
+    };
+    round(0);
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(&mut round)), 0);
 }
 
 #[test]

@@ -105,8 +105,8 @@ FAULTS = [
      "let _ = room;"),
     # Counts.
     ("gaps_add_up", COUNTS,
-     "self.reported.store(reported + count, Release);",
-     "self.reported.store(count, Release);"),
+     "missing.reported.store(reported + count, Release);",
+     "missing.reported.store(count, Release);"),
     ("gaps_add_up", PUSH,
      "self.losses.dropped.fetch_add(1, Release);",
      ""),

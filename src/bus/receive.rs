@@ -15,8 +15,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     ///
     /// The event is taken when the future is ready, and not before: dropping it at any point, as
     /// `select!` and timeouts do, loses nothing, and wakes another who waits if it was woken itself.
-    /// For many events [`into_stream`](Subscription::into_stream) (feature `stream`) is a little
-    /// cheaper.
+    /// For many events there is `into_stream` (feature `stream`).
     ///
     /// A limit on the time is the runtime's: `tokio::time::timeout(limit, sub.recv_async())`.
     ///

@@ -31,7 +31,7 @@ pub(crate) struct ByValue<C>(PhantomData<C>);
 /// Any number of subscribers, one allocation for all.
 pub(crate) struct ByArc<C>(PhantomData<C>);
 
-pub(crate) struct ValueEmitter<C: Channel>(C::Tx<Payload>);
+pub(crate) struct ValueEmitter<C: Channel>(pub(super) C::Tx<Payload>);
 
 pub(crate) struct ArcEmitter<C: Channel>(Vec<C::Tx<Arc<Payload>>>);
 

@@ -7,10 +7,14 @@
 mod channels;
 mod own;
 mod rings;
+mod tasks;
 
 pub(crate) use channels::{AsyncChannel, ByArc, ByValue, Crossbeam, Flume, Kanal, TokioMpsc};
 pub(crate) use own::{OwnHanded, OwnPublisher, OwnTopic};
 pub(crate) use rings::{AsyncBroadcast, JonhooBus, TokioBroadcast};
+#[cfg(feature = "stream")]
+pub(crate) use tasks::OwnStream;
+pub(crate) use tasks::{Await, OpenTask, OwnFuture};
 
 use crate::support::{PAYLOAD, Payload};
 

@@ -30,6 +30,12 @@ pub(crate) struct TopicEnd(Bus<Payload>);
 
 pub(crate) struct OwnEnd(Subscription<Payload>);
 
+impl OwnEnd {
+    pub(super) fn subscription(&self) -> &Subscription<Payload> {
+        &self.0
+    }
+}
+
 fn open(subscribers: usize) -> (Bus<Payload>, Vec<OwnEnd>) {
     with_ends(support::bus(subscribers, CAPACITY), subscribers)
 }

@@ -6,6 +6,7 @@ mod one_thread;
 mod parked;
 mod routing;
 mod tails;
+mod tasks;
 mod two_threads;
 mod unmatched;
 mod wake_up;
@@ -51,8 +52,8 @@ pub(crate) fn all() -> Vec<Spec> {
     rows.extend(unmatched::rows());
     rows.extend(routing::rows());
     rows.extend(churn::rows());
-    // Receiving blocks a thread so far; rows for receivers that are tasks belong beside these.
     rows.extend(wake_up::rows());
+    rows.extend(tasks::rows());
     rows.extend(parked::rows());
     rows.extend(memory::rows());
     rows.extend(tails::rows());

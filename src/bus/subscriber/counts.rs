@@ -2,7 +2,7 @@
 
 use super::super::conflate::Keyed;
 use super::super::overflow::Overflow;
-use super::{Losses, Mailbox};
+use super::{Losses, Mailbox, Missing};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{Arc, Queue};
 
@@ -54,34 +54,38 @@ impl<E: Keyed> Mailbox<E> {
 
     /// How many were dropped since this was last asked, or reported by [`due_gap`](Mailbox::due_gap).
     pub(crate) fn missed(&self) -> u64 {
-        let mut gaps = self.gaps().lock();
+        let missing = self.missing();
+        let mut gaps = missing.gaps.lock();
         gaps.clear();
-        self.report(u64::MAX)
+        self.report(missing, u64::MAX)
     }
 
     /// How many are missing right before the next take.
     pub(crate) fn due_gap(&self) -> u64 {
         // The common case without a lock. A drop that is not seen yet is seen at the next take.
         // Acquire: pairs with `lose` and `report`.
-        if self.losses.dropped.load(Acquire) == self.reported.load(Acquire) {
+        let dropped = self.losses.dropped.load(Acquire);
+        let reported = |missing: &Missing| missing.reported.load(Acquire);
+        if dropped == self.missing.get().map_or(0, reported) {
             return 0;
         }
-        let mut gaps = self.gaps().lock();
+        let missing = self.missing();
+        let mut gaps = missing.gaps.lock();
         // What the log does not place (its lock was taken) is due now. Relaxed: `taken` only places a
         // gap, and `reported` is written under this lock. Acquire: pairs with `lose`.
         gaps.due(self.taken());
         let later = gaps.pending();
-        let known = self.losses.dropped.load(Acquire) - self.reported.load(Relaxed);
-        self.report(known.saturating_sub(later))
+        let known = self.losses.dropped.load(Acquire) - missing.reported.load(Relaxed);
+        self.report(missing, known.saturating_sub(later))
     }
 
-    /// Moves `reported` on by at most `limit`; the caller holds the lock of `gaps`.
-    fn report(&self, limit: u64) -> u64 {
+    /// Moves `reported` on by at most `limit`; the caller holds the lock of the gaps.
+    fn report(&self, missing: &Missing, limit: u64) -> u64 {
         // Relaxed: written under the lock that the caller holds. Acquire: pairs with `lose`. Release:
         // pairs with the look without a lock in `due_gap`.
-        let reported = self.reported.load(Relaxed);
+        let reported = missing.reported.load(Relaxed);
         let count = (self.losses.dropped.load(Acquire) - reported).min(limit);
-        self.reported.store(reported + count, Release);
+        missing.reported.store(reported + count, Release);
         count
     }
 }

@@ -115,6 +115,14 @@ pub(crate) struct Losses {
     pub(crate) filter_panics: AtomicU64,
 }
 
+/// What the consumer was told of its losses, and where the others are.
+#[derive(Default)]
+struct Missing {
+    /// How many of `losses.dropped` the consumer was told of. Written under the lock of `gaps`.
+    reported: AtomicU64,
+    gaps: Mutex<Gaps>,
+}
+
 /// The end of one subscription that publishers push into and consumers take from.
 ///
 /// Laid out as written, so that what every push and every take reads stands in one cache line: an
@@ -152,10 +160,8 @@ pub(crate) struct Mailbox<E: Keyed> {
     /// Raised at close, for publishers that wait for room; made by the first of them.
     room: OnceBox<Signal>,
     losses: Arc<Losses>,
-    /// How many of `losses.dropped` the consumer was told of. Written under the lock of `gaps`.
-    reported: AtomicU64,
     /// Made at the first loss.
-    gaps: OnceBox<Mutex<Gaps>>,
+    missing: OnceBox<Missing>,
     /// Consumers that are tasks; made by the first that waits.
     wakers: OnceBox<Mutex<Wakers>>,
 }
@@ -181,8 +187,7 @@ impl<E: Keyed> Mailbox<E> {
             tokens: AtomicUsize::new(0),
             room: OnceBox::new(),
             losses: Arc::new(Losses::default()),
-            reported: AtomicU64::new(0),
-            gaps: OnceBox::new(),
+            missing: OnceBox::new(),
             wakers: OnceBox::new(),
         }
     }
@@ -203,9 +208,8 @@ impl<E: Keyed> Mailbox<E> {
         self.queue.get_or_init(|| Box::new(Queue::new(capacity)))
     }
 
-    fn gaps(&self) -> &Mutex<Gaps> {
-        self.gaps
-            .get_or_init(|| Box::new(Mutex::new(Gaps::default())))
+    fn missing(&self) -> &Missing {
+        self.missing.get_or_init(Box::default)
     }
 
     /// Lets no more in, and tells the consumers. Returns `false` if it was closed before.

@@ -201,7 +201,7 @@ impl<E: Keyed> Mailbox<E> {
         self.losses.dropped.fetch_add(1, Release);
         // Only tried: a publisher waits for no consumer. A place that was not noted is reported at
         // the next take.
-        if let Some(mut gaps) = self.gaps().try_lock() {
+        if let Some(mut gaps) = self.missing().gaps.try_lock() {
             // Relaxed: says where the gap is, not how large.
             let next = self.taken();
             gaps.note(before, next, self.capacity.saturating_add(1));

@@ -10,4 +10,6 @@ fn what_a_push_reads_is_one_cache_line_and_what_a_take_writes_another() {
     assert_eq!(align_of::<Mailbox<Event<u64>>>(), 64);
     assert_eq!(offset_of!(Mailbox<Event<u64>>, queue), 0);
     assert_eq!(offset_of!(Mailbox<Event<u64>>, taken_first), 64);
+    // And no third line, which every idle subscription would pay for.
+    assert_eq!(size_of::<Mailbox<Event<u64>>>(), 128);
 }
