@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chanbus::{Beat, Bus, Overflow, WakeUps};
 use common::spawn_asleep;
 use crossbeam_channel::Select;
+use futures_lite::future::block_on;
 use nix::sys::resource::{UsageWho, getrusage};
 
 /// Processor time that this process has used, in the program and in the kernel.
@@ -23,7 +24,7 @@ fn used() -> Duration {
 }
 
 #[test]
-fn p15_forty_idle_receivers_of_every_kind_use_no_processor_time() {
+fn p15_idle_receivers_of_every_kind_use_no_processor_time() {
     const FAR: Duration = Duration::from_secs(3_600);
     let plain = Bus::<u64>::new();
     let handed = Bus::builder().wake_ups(WakeUps::Handed).build().unwrap();
@@ -37,6 +38,7 @@ fn p15_forty_idle_receivers_of_every_kind_use_no_processor_time() {
         let subscribe = || bus.subscription("**").overflow(policy).subscribe().unwrap();
         let (a, b, c, d) = (subscribe(), subscribe(), subscribe(), subscribe());
         let (e, f, g) = (subscribe(), subscribe(), subscribe());
+        let (h, i) = (subscribe(), subscribe());
         let shares = [a.share(), a.share(), d.share()];
         sleepers.push(spawn_asleep(move || a.recv().is_err()));
         sleepers.push(spawn_asleep(move || b.iter().next().is_none()));
@@ -56,11 +58,18 @@ fn p15_forty_idle_receivers_of_every_kind_use_no_processor_time() {
             select.ready();
             g.try_recv().is_err_and(|error| error.is_closed())
         }));
+        // Tasks, each alone on its thread, and one beside a thread that sleeps.
+        let beside = h.share();
+        sleepers.push(spawn_asleep(move || block_on(h.recv_async()).is_err()));
+        sleepers.push(spawn_asleep(move || beside.recv().is_err()));
+        sleepers.push(spawn_asleep(move || {
+            block_on(i.recv_batch_async(&mut Vec::new(), 10)).is_err()
+        }));
         for share in shares {
             sleepers.push(spawn_asleep(move || share.iter().next().is_none()));
         }
     }
-    assert_eq!(sleepers.len(), 40);
+    assert_eq!(sleepers.len(), 52);
     // A publisher that idles with a route to all of them.
     let publisher = plain.publisher("nothing.yet").unwrap();
 

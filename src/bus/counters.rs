@@ -149,11 +149,12 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn dropped(&self) -> u64 {
+        // Relaxed: a statistic; who joined the publishers sees all that they counted.
         self.member()
             .mailbox
             .losses()
             .dropped
-            .load(Ordering::Acquire)
+            .load(Ordering::Relaxed)
     }
 
     /// How many events its filter rejected, by saying no or by panicking.
@@ -168,11 +169,12 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn filtered(&self) -> u64 {
+        // Relaxed: a statistic; who joined the publishers sees all that they counted.
         self.member()
             .mailbox
             .losses()
             .filtered
-            .load(Ordering::Acquire)
+            .load(Ordering::Relaxed)
     }
 
     /// How many events were replaced by a newer one of their topic, under [`Overflow::Latest`].
@@ -187,11 +189,12 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn conflated(&self) -> u64 {
+        // Relaxed: a statistic; who joined the publishers sees all that they counted.
         self.member()
             .mailbox
             .losses()
             .conflated
-            .load(Ordering::Acquire)
+            .load(Ordering::Relaxed)
     }
 
     /// How many times its filter panicked; each counts as filtered, too, unless it was in a replay,
@@ -207,11 +210,12 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     #[must_use]
     pub fn filter_panics(&self) -> u64 {
+        // Relaxed: a statistic; who joined the publishers sees all that they counted.
         self.member()
             .mailbox
             .losses()
             .filter_panics
-            .load(Ordering::Acquire)
+            .load(Ordering::Relaxed)
     }
 
     /// How many events were dropped since this was last asked (or reported as

@@ -3,9 +3,9 @@
 //! Entries stand in an arena, in the order in which they came, so that adding one seldom allocates and
 //! a look-up follows no box of its own. A table of words says where: each word holds the entry's index
 //! and, in the bits above that, a part of the hash, so that a look-up follows one word, hardly ever one
-//! for another topic. Both are as large as the topics are many: they come in levels, each
-//! eight times the last, and nothing is ever moved; the first is in the cache itself. A look-up tries the largest level first, which
-//! holds most.
+//! for another topic. Both are as large as the topics are many: they come in levels, each eight times the
+//! last, and nothing is ever moved; the first is in the cache itself. A look-up tries the largest level
+//! first, which holds most.
 //!
 //! *Adding.* An emit claims an index, which bounds the entries; fills the entry; and publishes the index
 //! in the first free word from where the hash points to. If another emit was quicker with that
