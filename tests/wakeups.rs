@@ -17,6 +17,7 @@ use std::time::Duration;
 use chanbus::{Beat, Bus, Overflow, WakeUps};
 use common::{POLICIES, spawn_asleep, thread_number};
 use crossbeam_channel::Select;
+use futures_lite::future::block_on;
 use nix::errno::Errno;
 use nix::libc::{PTRACE_SYSCALL_INFO_ENTRY, SYS_futex, SYS_getppid};
 use nix::sys::ptrace;
@@ -27,7 +28,7 @@ const CHILD: &str = "CHANBUS_TRACED_CHILD";
 const FAR: Duration = Duration::from_secs(3_600);
 
 /// What each phase of [`child`] is, and how many calls it should make.
-const PHASES: [(&str, RangeInclusive<u64>); 18] = [
+const PHASES: [(&str, RangeInclusive<u64>); 20] = [
     ("1,000 emits by a publisher, nobody asleep", 0..=0),
     ("1,000 emits by the bus, nobody asleep", 0..=0),
     ("1,000 emits that nobody matches", 0..=0),
@@ -44,6 +45,9 @@ const PHASES: [(&str, RangeInclusive<u64>); 18] = [
     // thread still holds that list's lock, letting go of it is one call more.
     ("1 emit, 1 sleeper in heartbeats", 1..=2),
     ("1 emit, 1 sleeper in a select", 1..=2),
+    // What the executor does to wake its thread.
+    ("1 emit, 1 task", 1..=2),
+    ("1,000 emits when the task has gone", 0..=0),
     ("a batch of 100, 3 sleepers", 3..=3),
     // The thread that wakes is woken itself, if it sleeps; and once more, by whoever finds it at the
     // list's lock.
@@ -140,6 +144,14 @@ fn child() {
     });
     measured(|| bus.emit("wake", 0).unwrap());
     assert!(thread.join().unwrap().0);
+
+    let task = bus.subscribe("task").unwrap();
+    let thread = spawn_asleep(move || (block_on(task.recv_async()).is_ok(), task));
+    measured(|| bus.emit("task", 0).unwrap());
+    let (woken, task) = thread.join().unwrap();
+    assert!(woken);
+    measured(|| (0..1_000).all(|n| bus.emit("task", n).is_ok()));
+    assert_eq!(task.len(), 1_000);
 
     wake_by_batch(&bus);
 

@@ -21,9 +21,11 @@ use crate::sync::{Arc, AtomicBool, Select};
 /// | [`try_recv`](Subscription::try_recv), [`try_iter`](Subscription::try_iter) | what is there |
 /// | [`recv_batch`](Subscription::recv_batch) | waits for one, takes what is there |
 /// | [`heartbeats`](Subscription::heartbeats) | events, gaps and signs of life in between |
+/// | [`recv_async`](Subscription::recv_async), [`recv_batch_async`](Subscription::recv_batch_async) | one, or a batch, in async code |
+/// | `into_stream`, `stream` (feature `stream`) | as a `Stream`, with gaps and keepalives |
 /// | [`register`](Subscription::register) | beside other channels, in crossbeam's `Select` |
 ///
-/// Several threads may take from one subscription, by reference or by [`share`](Subscription::share);
+/// Several threads and tasks may take from one subscription, by reference or by [`share`](Subscription::share);
 /// each event goes to one of them.
 ///
 /// # Counters

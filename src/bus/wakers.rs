@@ -15,6 +15,9 @@ pub(super) fn call_wakers<T>(
     topic: &Topic,
     on_panic: Option<&PanicHook>,
 ) {
+    if !member.mailbox.is_awaited() {
+        return;
+    }
     for _ in 0..count {
         let Some(waker) = member.mailbox.call_next() else {
             break;

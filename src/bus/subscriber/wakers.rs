@@ -16,7 +16,8 @@
 //!
 //! *A close beside an enrolment.* The same, with `closed` for the queue: it is set by a sequentially
 //! consistent swap before the closer looks for consumers, and loaded after the fence that the empty
-//! queue cost.
+//! queue cost. (It looks for them behind a full fence, so that it also finds a list that was only just
+//! made.)
 //!
 //! *Called, and gone or served otherwise.* A call is for a message, and whoever was called may be dropped
 //! before it takes one, or may have found another one in its second look. So who was called and leaves
