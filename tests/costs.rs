@@ -492,6 +492,37 @@ fn p13_emits_that_wait_for_room_leave_nothing() {
 }
 
 #[test]
+fn p13_tasks_that_come_and_go_leave_nothing() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("a").unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut churn = |rounds: u64| {
+        for n in 0..rounds {
+            let other = bus.subscribe("a").unwrap();
+            let mut waiting: Vec<_> = (0..n % 5).map(|_| Box::pin(sub.recv_async())).collect();
+            waiting.extend((0..n % 3).map(|_| Box::pin(other.recv_async())));
+            for future in &mut waiting {
+                assert!(future.as_mut().poll(&mut context).is_pending());
+            }
+            if n % 2 == 0 {
+                bus.emit("a", n).unwrap();
+            }
+            let mut wanted = Box::pin(bus.wait_for_async("b", |_| true));
+            assert!(wanted.as_mut().poll(&mut context).is_pending());
+            drop((waiting, wanted));
+            let _ = sub.try_recv();
+        }
+        // A change drops what the last one left.
+        drop(bus.subscribe("a").unwrap());
+    };
+    churn(100);
+    let after_few = live();
+    churn(5_000);
+    let grown = live() - after_few;
+    assert!(grown.abs() < 2_048, "{grown} bytes");
+}
+
+#[test]
 fn p13_the_log_of_gaps_is_bounded_by_the_capacity() {
     let bus = Bus::<u64>::builder().capacity(16).build().unwrap();
     let sub = bus.subscribe("a").unwrap();

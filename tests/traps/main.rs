@@ -3,8 +3,6 @@
 //! Each test is named after the trap's number in the project's list and cites where it happened. Not
 //! here, because they are about what the core does not have:
 //!
-//! - asynchronous receiving: 4 (close, then an async loop), 16 (a future dropped between wake and
-//!   poll), 17 (wakers that call back or panic);
 //! - handlers and their dispatcher: 21 (removal while it runs), 25 and 26 (failing handlers and error
 //!   handlers), 28 (`once`), 29 (failing async handlers), 40 (stopping in time), and what 20 and 35
 //!   ask of handlers, which here is asked of taps;
@@ -20,6 +18,7 @@ mod delivery;
 mod outcome;
 mod reentrancy;
 mod snapshot;
+mod tasks;
 mod wakeups;
 #[path = "../rows/watch.rs"]
 mod watch;
