@@ -402,11 +402,16 @@ pub(in crate::bus) fn accepts<T>(
     };
     let (topic, name) = (Some(event.topic()), member.name.as_deref());
     // The outer shield: if the subscription goes while this is inside its filter, what that captured
-    // is dropped on leaving it.
-    let verdict = shield(on_panic, PanicPlace::Destructor, topic, name, || {
-        filter.with(|filter| shield(on_panic, PanicPlace::Filter, topic, name, || filter(event)))
+    // is dropped on leaving it. The verdict is kept outside, as it stands whatever that drop does.
+    let mut verdict = None;
+    shield(on_panic, PanicPlace::Destructor, topic, name, || {
+        filter.with(|filter| {
+            verdict = Some(shield(on_panic, PanicPlace::Filter, topic, name, || {
+                filter(event)
+            }));
+        })
     });
-    let verdict = verdict.flatten()?;
+    let verdict = verdict?;
     if verdict.is_none() {
         // Relaxed: a statistic.
         let panics = &member.mailbox.losses().filter_panics;
