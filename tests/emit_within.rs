@@ -101,3 +101,16 @@ fn a_refused_emit_is_not_counted_whether_or_not_there_is_a_history() {
         assert_eq!(bus.stats().emitted, 1, "history of {history}");
     }
 }
+
+#[test]
+fn p5_nothing_is_pushed_out_where_there_is_room() {
+    for policy in common::POLICIES {
+        let bus = Bus::builder().overflow(policy).capacity(2).build().unwrap();
+        let sub = bus.subscribe("**").unwrap();
+        for (topic, number) in [("a", 1), ("b", 2)] {
+            let emitted = bus.emit_within(topic, number, Duration::ZERO).unwrap();
+            assert_eq!((emitted.delivered, emitted.evicted), (1, 0), "{policy:?}");
+        }
+        assert_eq!((sub.len(), sub.dropped()), (2, 0), "{policy:?}");
+    }
+}

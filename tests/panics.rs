@@ -365,3 +365,30 @@ fn p11_what_a_filter_captured_may_panic_when_the_emit_inside_it_leaves() {
         assert_eq!((reports.load(Ordering::SeqCst), other.len()), (1, 1));
     });
 }
+
+#[test]
+fn p11_a_filter_that_panics_as_it_goes_is_counted_though_its_captures_panic_too() {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let reported = Arc::clone(&reports);
+    let bus = Bus::<u64>::builder()
+        .on_panic(move |panic: &CaughtPanic<'_>| reported.lock().unwrap().push(panic.place()))
+        .build()
+        .unwrap();
+    // The filter ends its own subscription, so what it captured is dropped on leaving it.
+    let own: Arc<Mutex<Option<chanbus::Subscription<u64>>>> = Arc::default();
+    let inside = Arc::clone(&own);
+    let capture = OnDrop(|| panic!("the capture's destructor"));
+    let sub = bus.subscription("a").filter(move |_| {
+        let _ = &capture;
+        let sub = inside.lock().unwrap().take();
+        drop(sub);
+        panic!("the filter");
+    });
+    *own.lock().unwrap() = Some(sub.subscribe().unwrap());
+    let emitted = bus.emit("a", 1).unwrap();
+    assert_eq!((emitted.matched, emitted.filtered), (1, 1));
+    let stats = bus.stats();
+    assert_eq!((stats.filtered, stats.filter_panics), (1, 1));
+    let expected = [PanicPlace::Filter, PanicPlace::Destructor];
+    assert_eq!(*reports.lock().unwrap(), expected);
+}

@@ -126,7 +126,7 @@ pub(in crate::bus) fn deliver_within<T>(
     // First everybody who has room, so that nobody waits for another's.
     let mut full = Full::new();
     for place in 0..route.members.len() {
-        if !delivery.out.contains(place) && !delivery.push(place, event.clone()) {
+        if !delivery.out.contains(place) && !delivery.offer(place, event.clone()) {
             full.push(place);
         }
     }
@@ -228,7 +228,20 @@ impl<'a, T> Delivery<'a, T> {
         }
     }
 
-    /// Pushes to one; `false` if there was no room, which is not counted yet.
+    /// Pushes to one by whichever way does; `false` if there was no room, which is not counted yet.
+    fn offer(&mut self, place: usize, handle: Event<T>) -> bool {
+        let mailbox = &self.route.members[place].mailbox;
+        match mailbox.push(handle) {
+            Ok(()) => {
+                self.accepted(place, mailbox);
+                true
+            }
+            Err(handle) => self.push(place, handle),
+        }
+    }
+
+    /// Pushes to one where a plain push did not do: what is full may push its oldest out. `false` if
+    /// there was no room, which is not counted yet.
     fn push(&mut self, place: usize, handle: Event<T>) -> bool {
         let (emitted, evicted) = (&mut self.emitted, &mut self.evicted);
         let mailbox = &self.route.members[place].mailbox;
@@ -258,7 +271,7 @@ impl<'a, T> Delivery<'a, T> {
     fn push_until(&mut self, place: usize, event: &Event<T>, deadline: Instant) {
         let mailbox = &self.route.members[place].mailbox;
         while mailbox.wait_for_room(deadline) {
-            if self.push(place, event.clone()) {
+            if self.offer(place, event.clone()) {
                 return;
             }
             // Others took the room; they must not keep this one beyond its time.
@@ -402,11 +415,16 @@ pub(in crate::bus) fn accepts<T>(
     };
     let (topic, name) = (Some(event.topic()), member.name.as_deref());
     // The outer shield: if the subscription goes while this is inside its filter, what that captured
-    // is dropped on leaving it.
-    let verdict = shield(on_panic, PanicPlace::Destructor, topic, name, || {
-        filter.with(|filter| shield(on_panic, PanicPlace::Filter, topic, name, || filter(event)))
+    // is dropped on leaving it. The verdict is kept outside, as it stands whatever that drop does.
+    let mut verdict = None;
+    shield(on_panic, PanicPlace::Destructor, topic, name, || {
+        filter.with(|filter| {
+            verdict = Some(shield(on_panic, PanicPlace::Filter, topic, name, || {
+                filter(event)
+            }));
+        })
     });
-    let verdict = verdict.flatten()?;
+    let verdict = verdict?;
     if verdict.is_none() {
         // Relaxed: a statistic.
         let panics = &member.mailbox.losses().filter_panics;

@@ -33,7 +33,8 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
-    /// Offers a message without waiting. Messages that it pushes out go to `evicted`, counted.
+    /// Offers a message that [`push`](Mailbox::push) handed back, without waiting. Messages that it
+    /// pushes out, which it does before it looks for room, go to `evicted`, counted.
     pub(crate) fn push_harder(&self, message: E, evicted: &mut impl FnMut(E)) -> Pushed<E> {
         // Acquire as in `push`.
         if self.closed.load(Acquire) {
