@@ -1,7 +1,7 @@
 //! Plays rounds of everything at once, and checks every promise by counting.
 //!
 //! ```text
-//! cargo run --release --manifest-path stress/Cargo.toml -- [--seconds N] [--seed S]
+//! cargo run --release --manifest-path tests/stress/Cargo.toml -- [--seconds N] [--seed S]
 //! ```
 //!
 //! Each round has a bus with settings drawn from its seed, several publishers, consumers of every
