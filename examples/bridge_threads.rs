@@ -15,7 +15,6 @@ use std::thread;
 use std::time::Duration;
 
 use chanbus::{Bus, Event};
-use futures_lite::StreamExt;
 use indicatif::ProgressBar;
 
 const LINES: u64 = 2_000;

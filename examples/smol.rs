@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use chanbus::{Beat, Bus};
 use smol::Timer;
-use smol::stream::StreamExt;
 
 const JOBS: u64 = 12;
 

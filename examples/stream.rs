@@ -13,7 +13,6 @@ use std::error::Error;
 use std::time::Duration;
 
 use chanbus::{Beat, Bus};
-use futures_lite::StreamExt;
 use tokio::time::{sleep, timeout};
 
 const ROWS: u64 = 20;

@@ -44,7 +44,7 @@
 //! | receive in a task | [`Subscription::recv_async`]; as a `Stream`, `into_stream` (feature `stream`) |
 //! | spread work over threads | [`Subscription::share`] |
 //! | wait beside other channels | [`Subscription::register`] |
-//! | hear gaps and signs of life | [`Subscription::heartbeats`] |
+//! | hear gaps and signs of life | [`Subscription::heartbeats`]; in a task, `into_stream().with_gaps()` |
 //! | wait for one event | [`Bus::wait_for`], [`Bus::wait_for_async`] |
 //! | end a loop from elsewhere | [`Subscription::closer`] |
 //! | spare publishers the wake-ups | [`WakeUps`] |
@@ -175,7 +175,7 @@
 //!
 //! # Async
 //!
-//! Emitting suits any task, as it waits for nobody. Receiving in a task needs no runtime and no helper
+//! Emitting waits for nobody, so it suits any task. Receiving in a task needs no runtime and no helper
 //! thread: a task that waits leaves its waker with its subscription, and the emit calls it. While no task
 //! waits, an emit pays nothing for tasks.
 //!
@@ -198,8 +198,9 @@
 //! - Threads and tasks go together: on one bus, and as handles of one subscription. Each event goes to
 //!   one of a subscription's handles; whoever waits is woken, one for each event, and one of each kind
 //!   where both wait. A subscription goes from one use to the other and back with all that it holds.
-//! - Futures and streams may be dropped at any point, as `select!` and timeouts do: an event is taken
+//! - Futures may be dropped at any point, as `select!` and timeouts do, and so may streams: an event is taken
 //!   when they are ready, not before, and a wake-up that came too late goes to the next who waits.
+//! - [`Bus::emit_within`] blocks its thread while it waits for room; every other emit suits a task.
 //! - Wakers are called when the event is in all queues, by the emitting thread, also under
 //!   [`WakeUps::Handed`].
 //! - With the feature `stream` a subscription is a `Stream`, with gaps inline by `with_gaps`, and
@@ -248,7 +249,7 @@ pub use bus::{
     WaitFuture, WakeUps, WeakBus, global, global_or_default, set_global, take_global,
 };
 #[cfg(feature = "stream")]
-pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer};
+pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
 pub use draft::{EventDraft, Unbound};

@@ -8,10 +8,14 @@ mod common;
 use std::future::{Future, pending, poll_fn, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+#[cfg(target_os = "linux")]
+use std::task::Waker;
+use std::task::{Context, Poll};
 use std::thread;
 
 use chanbus::{Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, Subscription};
+#[cfg(target_os = "linux")]
+use common::spawn_asleep;
 use common::{Dice, POLICIES, guarded, soaked};
 use futures_core::stream::FusedStream;
 use futures_lite::future::{block_on, poll_once, zip};
@@ -459,4 +463,69 @@ fn c15_keepalives_by_tokios_clock() {
         assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
         assert!(began.elapsed() >= IDLE);
     });
+}
+
+/// Polls a future once, by a task of its own that nobody runs again.
+#[cfg(target_os = "linux")]
+fn look<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn p14_a_next_that_is_dropped_holds_up_nobody() {
+    guarded(|| {
+        let bus = Bus::new();
+        let sub = bus.subscribe("n").unwrap();
+        let mut first = sub.stream();
+        let mut gaps = sub.stream().with_gaps();
+        let mut beats = sub.stream().with_gaps().keepalive(pending::<()>);
+        for n in 0..10_u64 {
+            // They look and go away.
+            assert!(look(first.next()).is_none());
+            assert!(look(gaps.next()).is_none());
+            assert!(look(beats.next()).is_none());
+            // This one goes after it was called.
+            let mut called = Box::pin(first.next());
+            assert!(look(&mut called).is_none());
+            let mut second = sub.stream();
+            let waits = spawn_asleep(move || block_on(second.next()));
+            bus.emit("n", n).unwrap();
+            drop(called);
+            assert_eq!(*waits.join().unwrap().unwrap().payload(), n);
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn p14_who_yields_a_keepalive_does_not_wait() {
+    guarded(|| {
+        let bus = Bus::new();
+        let sub = bus.subscribe("n").unwrap();
+        let mut beats = sub.stream().with_gaps().keepalive(|| ready(()));
+        let mut other = sub.into_stream();
+        // By the trait, not by `next`, which leaves anyhow.
+        let beat = poll_fn(|context| std::pin::Pin::new(&mut beats).poll_next(context));
+        assert!(matches!(look(beat), Some(Some(Beat::Keepalive))));
+        let waits = spawn_asleep(move || block_on(other.next()));
+        bus.emit("n", 1_u64).unwrap();
+        assert_eq!(*waits.join().unwrap().unwrap().payload(), 1);
+    });
+}
+
+#[test]
+fn p8_a_stream_that_ended_becomes_a_subscription_that_has() {
+    let bus = Bus::<u64>::new();
+    let mut stream = bus.subscribe("n").unwrap().into_stream();
+    bus.close();
+    assert!(block_on(stream.next()).is_none());
+    let sub = stream.into_subscription();
+    assert!(sub.recv().is_err());
+    assert!(sub.into_stream().is_terminated());
 }

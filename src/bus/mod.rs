@@ -58,7 +58,7 @@ pub use stats::{BusStats, SubscriptionStats};
 #[cfg(feature = "tokio")]
 pub use stream::TokioTimer;
 #[cfg(feature = "stream")]
-pub use stream::{EventStream, GapStream, HeartbeatStream, IdleTimer};
+pub use stream::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};
 pub use subscribe::SubscriptionBuilder;
 pub use subscription::Subscription;
 pub use tap::TapGuard;

@@ -86,6 +86,15 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         }
     }
 
+    /// Waits no more, for now; if it was called and there is more, the call goes to the next.
+    #[cfg(feature = "stream")]
+    pub(super) fn leave(&self, waiter: &mut Waiter) {
+        let (core, member) = (&self.shared.core, &self.member);
+        member
+            .mailbox
+            .leave(waiter, &mut |spent| core.see_to(member, spent));
+    }
+
     /// Ends what [`poll_recv`](Subscription::poll_recv) began.
     pub(super) fn give_up(&self, waiter: &mut Waiter) {
         let (core, member) = (&self.shared.core, &self.member);

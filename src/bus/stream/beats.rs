@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::stream::{FusedStream, Stream};
 
-use super::EventStream;
+use super::next::Waiting;
+use super::{EventStream, NextFuture};
 use crate::bus::iter::Beat;
 use crate::bus::subscriber::Popped;
 
@@ -46,6 +47,24 @@ impl<T: Send + Sync + 'static> GapStream<T> {
             stream,
             ended: false,
         }
+    }
+
+    /// The next beat, or `None` for the end. Under the name of `StreamExt::next`, in whose place it comes, as
+    /// it may be dropped at any point without holding up who shares the subscription: see
+    /// [`NextFuture`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// # use futures_lite::future::block_on;
+    /// let bus = Bus::new();
+    /// let mut beats = bus.subscribe("a")?.into_stream().with_gaps();
+    /// bus.emit("a", 1)?;
+    /// assert!(block_on(beats.next()).is_some());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[allow(clippy::should_implement_trait, reason = "it is not an iterator's")]
+    pub fn next(&mut self) -> NextFuture<'_, Self> {
+        NextFuture::new(self)
     }
 
     /// The subscription, as [`EventStream::subscription`] has it.
@@ -129,6 +148,12 @@ impl<T: Send + Sync + 'static> Stream for GapStream<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Beat<T>>> {
         self.poll_beat(context)
+    }
+}
+
+impl<T: Send + Sync + 'static> Waiting for GapStream<T> {
+    fn leave(&mut self) {
+        self.stream.leave();
     }
 }
 
@@ -218,6 +243,24 @@ pub struct HeartbeatStream<T: Send + Sync + 'static, I: IdleTimer> {
 impl<T: Send + Sync + 'static, I: IdleTimer> Unpin for HeartbeatStream<T, I> {}
 
 impl<T: Send + Sync + 'static, I: IdleTimer> HeartbeatStream<T, I> {
+    /// The next beat, or `None` for the end. Under the name of `StreamExt::next`, in whose place it comes, as
+    /// it may be dropped at any point without holding up who shares the subscription: see
+    /// [`NextFuture`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// # use futures_lite::future::block_on;
+    /// let bus = Bus::new();
+    /// let mut beats = bus.subscribe("a")?.into_stream().with_gaps().keepalive(std::future::pending::<()>);
+    /// bus.emit("a", 1)?;
+    /// assert!(block_on(beats.next()).is_some());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[allow(clippy::should_implement_trait, reason = "it is not an iterator's")]
+    pub fn next(&mut self) -> NextFuture<'_, Self> {
+        NextFuture::new(self)
+    }
+
     /// The subscription, as [`EventStream::subscription`] has it.
     ///
     /// ```
@@ -251,6 +294,8 @@ impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
                 if let Some(sleep) = running.as_mut().as_pin_mut() {
                     ready!(sleep.poll(context));
                 }
+                // It has something to say, and does not wait while that is heard.
+                beats.leave();
                 Some(Beat::Keepalive)
             }
         };
@@ -258,6 +303,13 @@ impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
             running.set(None);
         }
         Poll::Ready(beat)
+    }
+}
+
+impl<T: Send + Sync + 'static, I: IdleTimer> Waiting for HeartbeatStream<T, I> {
+    /// The timer runs on: the idle time is not over because somebody looked away.
+    fn leave(&mut self) {
+        self.beats.leave();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Subscriptions as streams: [`Stream`] of events, with gaps, with keepalives.
 
 mod beats;
+mod next;
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,11 +12,13 @@ use futures_core::stream::{FusedStream, Stream};
 use super::Subscription;
 use super::subscriber::Waiter;
 use crate::event::Event;
-use crate::sync::Ordering::Acquire;
+use crate::sync::Ordering::{Acquire, Relaxed};
 
 #[cfg(feature = "tokio")]
 pub use self::beats::TokioTimer;
 pub use self::beats::{GapStream, HeartbeatStream, IdleTimer};
+pub use self::next::NextFuture;
+use self::next::Waiting;
 
 impl<T: Send + Sync + 'static> Subscription<T> {
     /// This subscription as a stream of events, for async code under any runtime, or none.
@@ -24,7 +27,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// counters go on; they are read through [`EventStream::subscription`].
     ///
     /// ```
-    /// use futures_lite::{StreamExt, future::block_on};
+    /// use futures_lite::future::block_on;
     /// # use chanbus::Bus;
     /// let bus = Bus::new();
     /// let mut events = bus.subscribe("a")?.into_stream();
@@ -72,8 +75,12 @@ impl<T: Send + Sync + 'static> Subscription<T> {
 /// does not end it. It needs no runtime: a task that waits is woken by the emit, and while nobody
 /// waits an emit pays nothing for it.
 ///
-/// Dropping it, or a future that polls it, at any point loses no event that is not in hand, and
-/// wakes another consumer of the same subscription if this one was woken in vain.
+/// Dropping it, or the future of [`next`](EventStream::next), at any point loses no event, and wakes
+/// another consumer of the same subscription if this one was woken in vain. (Who polls it by hand, or by
+/// another's `StreamExt`, and leaves it waiting keeps its place in the line of those who share the
+/// subscription: to be polled again, or dropped.)
+///
+/// It never yields to other tasks while events wait; a runtime's own means do that, if it must.
 ///
 /// ```
 /// use futures_lite::{StreamExt, future::block_on};
@@ -99,6 +106,24 @@ pub struct EventStream<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> EventStream<T> {
+    /// The next event, or `None` for the end. Under the name of `StreamExt::next`, in whose place it comes, as
+    /// it may be dropped at any point without holding up who shares the subscription: see
+    /// [`NextFuture`].
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// # use futures_lite::future::block_on;
+    /// let bus = Bus::new();
+    /// let mut events = bus.subscribe("a")?.into_stream();
+    /// bus.emit("a", 1)?;
+    /// assert!(block_on(events.next()).is_some());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[allow(clippy::should_implement_trait, reason = "it is not an iterator's")]
+    pub fn next(&mut self) -> NextFuture<'_, Self> {
+        NextFuture::new(self)
+    }
+
     /// The subscription: its counters, its name, [`close`](Subscription::close),
     /// [`closer`](Subscription::closer), [`share`](Subscription::share).
     ///
@@ -125,8 +150,11 @@ impl<T: Send + Sync + 'static> EventStream<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn into_subscription(self) -> Subscription<T> {
-        // Another handle, and this one is dropped, as it gives up its place then.
-        self.sub.share()
+        // Another handle, and this one is dropped, as it gives up its place then. It was told of the end
+        // if this one was. Relaxed: nobody else has it yet.
+        let sub = self.sub.share();
+        sub.finished.store(self.is_finished(), Relaxed);
+        sub
     }
 
     /// The events with the gaps between them, as [`Beat::Missed`](crate::Beat::Missed); and with
@@ -170,6 +198,12 @@ impl<T: Send + Sync + 'static> Stream for EventStream<T> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event<T>>> {
         let Self { sub, waiter } = &mut *self;
         sub.poll_recv(waiter, context.waker())
+    }
+}
+
+impl<T: Send + Sync + 'static> Waiting for EventStream<T> {
+    fn leave(&mut self) {
+        self.sub.leave(&mut self.waiter);
     }
 }
 
