@@ -34,7 +34,8 @@
 //! *The cache is full.* Look-ups go on uncached. After as many misses as the cache has entries, an
 //! emit publishes the same content with an empty cache, under the same generation, if it gets the
 //! locks at once. So a stream of topics that never return cannot keep out for good those that do. The
-//! full cache goes onto the list; each later miss frees a few of its entries, if it gets the lock at once.
+//! full cache goes onto the list; each later miss of an emit of that generation, which holds the same
+//! content, frees a few of its entries, if it gets the lock at once.
 //!
 //! *A writer and an emit that ends.* The writer has swapped, and looks whether it has the last
 //! reference: every emit that had loaded the version is counted since the swap. If one is left, the
@@ -277,7 +278,7 @@ impl<C: Content, W> Registry<C, W> {
                 Found::Fresh(resolved)
             }
         };
-        self.free_a_little();
+        self.free_a_little(version);
         Ok(found)
     }
 
@@ -308,7 +309,7 @@ impl<C: Content, W> Registry<C, W> {
     }
 
     /// Frees a few entries of a cache that became full.
-    fn free_a_little(&self) {
+    fn free_a_little(&self, version: &Version<C>) {
         // Relaxed: a hint, as above.
         if !self.outgrown.load(Relaxed) {
             return;
@@ -317,6 +318,11 @@ impl<C: Content, W> Registry<C, W> {
             return;
         };
         let generation = self.generation();
+        // An emit from before a change leaves caches from after it alone: the next change may come before
+        // it has dropped what it took, which would then be the last to hold what that one replaced.
+        if generation != version.generation {
+            return;
+        }
         let unheld = retired.take_a_little(generation);
         if unheld.is_none() && !retired.awaits(generation) {
             self.outgrown.store(false, Relaxed);

@@ -9,7 +9,7 @@ use super::models;
 use crate::bus::conflate::Keyed;
 use crate::bus::overflow::Overflow::{self, DropNewest, DropOldest, Latest};
 use crate::bus::subscriber::{Bell, Mailbox, Popped, Pushed, Ringer};
-use crate::sync::{AtomicBool, Ordering, Queue, Sender, watch_figures, watching};
+use crate::sync::{self, AtomicBool, Ordering, Queue, Sender, watch_figures, watching};
 
 // With a number: so many preemptions fewer, as there are three threads, or much to count.
 models![
@@ -450,7 +450,7 @@ fn abandoned_beside_a_first_push() {
 
 /// The thread that rings, as `bus/wake_ups.rs` makes it, or as much of it as a model calls.
 struct Rings {
-    bells: Arc<Queue<Arc<Bell>>>,
+    bells: Arc<Queue<sync::Arc<Bell>>>,
     calls: Arc<Queue<()>>,
 }
 
@@ -486,7 +486,7 @@ impl Rings {
         let other = Rings::new();
         for _ in 0..2 {
             let ringer = Ringer::new(Sender::to(&other.bells), Sender::to(&other.calls));
-            let fits = rings.bells.try_push(Arc::new(Bell::new(ringer)));
+            let fits = rings.bells.try_push(sync::Arc::new(Bell::new(ringer)));
             assert!(fits.is_ok());
         }
         rings

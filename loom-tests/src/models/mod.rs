@@ -2,6 +2,7 @@
 
 mod block;
 mod mailbox;
+mod registry;
 mod tally;
 mod wakers;
 
@@ -25,7 +26,13 @@ macro_rules! models {
 use models;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
-    [block::ALL, mailbox::ALL, wakers::ALL, tally::ALL]
-        .into_iter()
-        .flatten()
+    [
+        block::ALL,
+        mailbox::ALL,
+        wakers::ALL,
+        tally::ALL,
+        registry::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }

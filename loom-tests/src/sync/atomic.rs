@@ -6,6 +6,8 @@
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{self, Ordering, fence};
 
+use super::arc::handles_are_watched;
+
 /// What every atomic of the twin has beside its value.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -47,6 +49,8 @@ macro_rules! atomic {
         #[derive(Debug)]
         pub(crate) struct $name {
             watch: Watch,
+            /// Whether all loads take turns.
+            turn: bool,
             value: atomic::$loom,
         }
 
@@ -61,12 +65,13 @@ macro_rules! atomic {
             pub(crate) fn new(value: $value) -> Self {
                 $name {
                     watch: Watch::new(),
+                    turn: $turn,
                     value: atomic::$loom::new(value),
                 }
             }
 
             pub(crate) fn load(&self, order: Ordering) -> $value {
-                if $turn || matches!(order, Ordering::SeqCst) {
+                if self.turn || matches!(order, Ordering::SeqCst) {
                     self.watch.access();
                 }
                 if matches!(order, Ordering::SeqCst) {
@@ -103,6 +108,11 @@ macro_rules! number {
                 self.value.fetch_sub(value, order)
             }
 
+            pub(crate) fn fetch_max(&self, value: $value, order: Ordering) -> $value {
+                self.watch.access();
+                self.value.fetch_max(value, order)
+            }
+
             pub(crate) fn compare_exchange(
                 &self,
                 current: $value,
@@ -119,7 +129,8 @@ macro_rules! number {
 
 // Flags are set once. The one that a thread sets after it has loaded it, so that the gap matters, is
 // loaded by the others with `SeqCst`; without turns for all other loads there is much less to try.
-atomic!(AtomicBool = AtomicBool, bool, turn: false, {});
+// But for the registry's, which is loaded before it is set.
+atomic!(AtomicBool = AtomicBool, bool, turn: handles_are_watched(), {});
 atomic!(AtomicU8 = AtomicU8, u8, turn: false, {
     pub(crate) fn fetch_or(&self, value: u8, order: Ordering) -> u8 {
         self.watch.access();

@@ -1,4 +1,4 @@
-//! The mailbox's counters, which decide nothing on the way of a message.
+//! Counters and numbers, which in the mailbox decide nothing on the way of a message.
 //!
 //! Where a model is about them, loom watches them as it does all atomics. Elsewhere it does not, and so
 //! does not try them in all orders either, which takes most of the time: then they count exactly, and
@@ -69,6 +69,13 @@ impl Figure {
         }
     }
 
+    fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
+        match &self.watched {
+            Some(watched) => watched.fetch_max(value, order),
+            None => self.plain.fetch_max(value, SeqCst),
+        }
+    }
+
     fn compare_exchange(
         &self,
         current: u64,
@@ -109,6 +116,10 @@ macro_rules! figure {
 
             pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
                 self.0.fetch_sub(value as u64, order) as $value
+            }
+
+            pub(crate) fn fetch_max(&self, value: $value, order: Ordering) -> $value {
+                self.0.fetch_max(value as u64, order) as $value
             }
 
             pub(crate) fn compare_exchange(

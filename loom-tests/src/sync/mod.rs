@@ -1,5 +1,6 @@
 //! The twin of the library's `sync` module: the same names, made of loom's primitives.
 
+mod arc;
 mod atomic;
 mod figure;
 mod lock;
@@ -7,22 +8,22 @@ mod once;
 mod queue;
 mod sender;
 mod sleepers;
+mod snapshot;
 
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64 as PlainU64;
 
-pub(crate) use loom::sync::atomic::Ordering;
-// No model asks who drops the last one of these.
-pub(crate) use std::sync::Arc;
-
+pub(crate) use self::arc::{Arc, watch_handles};
 pub(crate) use self::atomic::{AtomicBool, AtomicU8, AtomicU32};
 pub(crate) use self::figure::{AtomicU64, AtomicUsize, watch_figures, watching};
 pub(crate) use self::lock::Mutex;
-pub(crate) use self::once::OnceBox;
+pub(crate) use self::once::{OnceBox, OnceLock};
 pub(crate) use self::queue::Queue;
 pub(crate) use self::sender::Sender;
 pub(crate) use self::sleepers::Signal;
+pub(crate) use self::snapshot::Snapshot;
+pub(crate) use loom::sync::atomic::Ordering;
 
 /// As the library's, and every access is checked against all others.
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);

@@ -32,6 +32,7 @@ pub(super) struct Retired<C: Content> {
 }
 
 struct Dying<C: Content> {
+    generation: u64,
     arena: Arena<C>,
     /// The first chunk that is not freed yet.
     next: usize,
@@ -80,9 +81,14 @@ impl<C: Content> Retired<C> {
     /// Takes out a little of such a cache.
     ///
     /// Of this generation only: another's content may be the last to hold what a change replaced,
-    /// while that of this one is still in use, so that dropping it frees next to nothing.
+    /// while that of this one is still in use, at least by the emit that asks, so that dropping it
+    /// frees next to nothing.
     pub(super) fn take_a_little(&mut self, generation: u64) -> Option<Unheld<C>> {
         if let Some(dying) = self.dying.last_mut() {
+            // Else a change is about to take it.
+            if dying.generation != generation {
+                return None;
+            }
             // Its cache is not gone yet: it is being dropped right now.
             let arena = Arc::get_mut(&mut dying.arena)?;
             return match arena.get_mut(dying.next) {
@@ -97,7 +103,12 @@ impl<C: Content> Retired<C> {
         let place = self.outgrown(generation)?;
         let version = Arc::into_inner(self.versions.swap_remove(place))?;
         let arenas = version.cache.arenas().into_iter();
-        self.dying = arenas.map(|arena| Dying { arena, next: 0 }).collect();
+        let dying = arenas.map(|arena| Dying {
+            generation,
+            arena,
+            next: 0,
+        });
+        self.dying = dying.collect();
         Some(Unheld::Version(version))
     }
 

@@ -78,22 +78,22 @@ impl Bell {
 
     /// Hands the bell on if anybody waits, after something was put where they look. Who gets a ringer
     /// must call it.
-    pub(super) fn hand_on(self: &Arc<Self>) -> Option<&Ringer> {
+    pub(super) fn hand_on(this: &Arc<Self>) -> Option<&Ringer> {
         // SeqCst, after the push: see above.
-        if self.waiting.load(SeqCst) == 0 {
+        if this.waiting.load(SeqCst) == 0 {
             return None;
         }
         // AcqRel: the ringer's own swap of it makes what was pushed before visible to who is woken.
-        if self.handed.swap(true, AcqRel) {
+        if this.handed.swap(true, AcqRel) {
             return None;
         }
         // One bell is handed on once at a time, so there is no room only where very many bells are on
         // their way.
-        if self.ringer.bells.try_send(Arc::clone(self)).is_err() {
-            self.answer();
+        if this.ringer.bells.try_send(Arc::clone(this)).is_err() {
+            this.answer();
             return None;
         }
-        Some(&self.ringer)
+        Some(&this.ringer)
     }
 
     /// What the thread that rings does with a bell.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{ENDED, Mailbox, Pushed, Ringer};
+use super::{Bell, ENDED, Mailbox, Pushed, Ringer};
 use crate::bus::conflate::{Keyed, Offer, Pending};
 use crate::bus::overflow::Overflow;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -161,7 +161,7 @@ impl<E: Keyed> Mailbox<E> {
     /// Has a consumer woken that sleeps elsewhere than in the queue, after a push. Who gets a ringer
     /// must call it, once for all mailboxes that an emit pushed to.
     pub(crate) fn wake(&self) -> Option<&Ringer> {
-        self.bell.as_ref()?.hand_on()
+        Bell::hand_on(self.bell.as_ref()?)
     }
 
     /// Takes one message back, counted as dropped; `None` if others have taken all.
