@@ -206,4 +206,21 @@ FAULTS = [
     ("a_task_that_finds_another_message_passes_its_call_on", WAKERS,
      "if was_called && ",
      "if false && "),
+    # The end before its time, late messages left, and no token at all.
+    ("a_full_queue_is_taken_before_the_end", TAKE,
+     "            match self.queue.get().and_then(Queue::try_pop) {",
+     "            if self.closed.load(Acquire) {\n                self.end();\n"
+     "                finished.store(true, Release);\n                return Popped::Ended;\n            }\n"
+     "            match self.queue.get().and_then(Queue::try_pop) {"),
+    ("a_full_queue_ends_two_takers", TAKE,
+     "            match self.queue.get().and_then(Queue::try_pop) {",
+     "            if self.closed.load(Acquire) {\n                self.end();\n"
+     "                finished.store(true, Release);\n                return Popped::Ended;\n            }\n"
+     "            match self.queue.get().and_then(Queue::try_pop) {"),
+    ("two_late_messages_are_received_or_dropped", PUSH,
+     "self.demands.load(SeqCst) & ENDED != 0",
+     "false"),
+    ("the_end_reaches_tasks_and_threads", MOD,
+     "if self.queue().try_push(None).is_err() {",
+     "{"),
 ]
