@@ -8,8 +8,7 @@
 
 mod batch;
 mod skipped;
-
-use std::time::Instant;
+mod within;
 
 use smallvec::SmallVec;
 
@@ -25,15 +24,13 @@ use crate::topic::Topic;
 
 pub(super) use self::batch::deliver_batch;
 use self::skipped::Skipped;
+pub(super) use self::within::deliver_within;
 
 /// Events that left the queues during an emit, each by its last handle, dropped at its end.
 ///
 /// On the stack: queues that fill in step push out handles of the same events, of which one is the
 /// last, so more than a few are rare.
 type Evicted<T> = SmallVec<[Event<T>; 4]>;
-
-/// The places of a route whose queue had no room, for an emit that will wait for it.
-type Full = SmallVec<[usize; 4]>;
 
 /// Delivers an event of this topic to everybody on the topic's route; never waits.
 pub(in crate::bus) fn deliver<T>(
@@ -110,31 +107,6 @@ fn deliver_fully<T>(
         delivery.kept = handles.next();
     }
     delivery.push_from(0, &mut handles);
-    delivery.close()
-}
-
-/// Delivers an event to everybody on the route, and waits until the deadline for those without room.
-pub(in crate::bus) fn deliver_within<T>(
-    topic: &Topic,
-    route: &Route<T>,
-    event: Event<T>,
-    on_panic: Option<&PanicHook>,
-    deadline: Instant,
-) -> Emitted {
-    let mut delivery = Delivery::new(topic, route, on_panic);
-    delivery.filter(&event);
-    // First everybody who has room, so that nobody waits for another's.
-    let mut full = Full::new();
-    for place in 0..route.members.len() {
-        if !delivery.out.contains(place) && !delivery.offer(place, event.clone()) {
-            full.push(place);
-        }
-    }
-    for place in full {
-        delivery.call_consumers();
-        delivery.push_until(place, &event, deadline);
-    }
-    delivery.kept = Some(event);
     delivery.close()
 }
 
@@ -228,18 +200,6 @@ impl<'a, T> Delivery<'a, T> {
         }
     }
 
-    /// Pushes to one by whichever way does; `false` if there was no room, which is not counted yet.
-    fn offer(&mut self, place: usize, handle: Event<T>) -> bool {
-        let mailbox = &self.route.members[place].mailbox;
-        match mailbox.push(handle) {
-            Ok(()) => {
-                self.accepted(place, mailbox);
-                true
-            }
-            Err(handle) => self.push(place, handle),
-        }
-    }
-
     /// Pushes to one where a plain push did not do: what is full may push its oldest out. `false` if
     /// there was no room, which is not counted yet.
     fn push(&mut self, place: usize, handle: Event<T>) -> bool {
@@ -264,22 +224,6 @@ impl<'a, T> Delivery<'a, T> {
                 false
             }
         }
-    }
-
-    /// Pushes to one whenever there may be room, until the deadline.
-    #[cold]
-    fn push_until(&mut self, place: usize, event: &Event<T>, deadline: Instant) {
-        let mailbox = &self.route.members[place].mailbox;
-        while mailbox.wait_for_room(deadline) {
-            if self.offer(place, event.clone()) {
-                return;
-            }
-            // Others took the room; they must not keep this one beyond its time.
-            if Instant::now() >= deadline {
-                break;
-            }
-        }
-        self.refuse(place);
     }
 
     /// Keeps a handle to the end: it may be the last, and no destructor runs before that.

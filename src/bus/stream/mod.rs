@@ -2,6 +2,8 @@
 
 mod beats;
 mod next;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,11 +16,11 @@ use super::subscriber::Waiter;
 use crate::event::Event;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
-#[cfg(feature = "tokio")]
-pub use self::beats::TokioTimer;
 pub use self::beats::{GapStream, HeartbeatStream, IdleTimer};
 pub use self::next::NextFuture;
 use self::next::Waiting;
+#[cfg(feature = "tokio")]
+pub use self::tokio::TokioTimer;
 
 impl<T: Send + Sync + 'static> Subscription<T> {
     /// This subscription as a stream of events, for async code under any runtime, or none.
