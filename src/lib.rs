@@ -233,7 +233,9 @@ mod draft;
 mod error;
 mod event;
 mod pattern;
+mod registry;
 mod sync;
+mod tally;
 mod topic;
 mod value;
 

@@ -1,6 +1,6 @@
 //! The one door to atomics, snapshots, locks and queues.
 //!
-//! Every file with a concurrent protocol (`bus/registry.rs`, `bus/subscriber/`) takes its
+//! Every file with a concurrent protocol (`registry.rs`, `bus/subscriber/`) takes its
 //! primitives from here and from nowhere else, so that a model checker can run the very same source
 //! on a twin of this module. Nothing here knows about events, topics or buses.
 

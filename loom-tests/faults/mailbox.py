@@ -1,9 +1,9 @@
-"""Faults for src/bus/subscriber and src/bus/tally.rs, as in block.py."""
+"""Faults for src/bus/subscriber and src/tally.rs, as in block.py."""
 
 MOD, PUSH = "src/bus/subscriber/mod.rs", "src/bus/subscriber/push.rs"
 TAKE, BELL = "src/bus/subscriber/take.rs", "src/bus/subscriber/bell.rs"
 WAKERS = "src/bus/subscriber/wakers.rs"
-COUNTS, TALLY = "src/bus/subscriber/counts.rs", "src/bus/tally.rs"
+COUNTS, TALLY = "src/bus/subscriber/counts.rs", "src/tally.rs"
 
 FAULTS = [
     # The end is passed on.

@@ -1,7 +1,7 @@
-"""Faults for src/bus/registry: model that must fail, file, what is there, what is put there."""
+"""Faults for src/registry: model that must fail, file, what is there, what is put there."""
 
-REGISTRY, CACHE = "src/bus/registry.rs", "src/bus/registry/cache.rs"
-RETIRED = "src/bus/registry/retired.rs"
+REGISTRY, CACHE = "src/registry.rs", "src/registry/cache.rs"
+RETIRED = "src/registry/retired.rs"
 
 RAISE = "            self.generation.store(generation, Release);\n"
 PUBLISH = """            publish(&mut || {

@@ -8,12 +8,3 @@ mod gaps;
 pub(crate) mod overflow;
 #[path = "../../src/bus/subscriber/mod.rs"]
 pub(crate) mod subscriber;
-#[path = "../../src/bus/tally.rs"]
-pub(crate) mod tally;
-
-// In a module that stands for the folder, so that the file finds those of its own.
-#[path = "../../src/bus"]
-mod folder {
-    pub(crate) mod registry;
-}
-pub(crate) use self::folder::registry;

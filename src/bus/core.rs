@@ -10,14 +10,14 @@ use super::emitted::Emitted;
 use super::history::History;
 use super::ledger::Ledger;
 use super::panics::PanicHook;
-use super::registry::{self, Registry, Version};
 use super::routing::{Route, Table};
 use super::subscriber::{Bell, Ringer};
-use super::tally::Striped;
 use crate::cause::Cause;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
+use crate::registry::{self, Registry, Version};
 use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::tally::Striped;
 use crate::topic::Topic;
 
 /// A topic and who listens to it.

@@ -22,7 +22,6 @@ mod overflow;
 mod panics;
 mod publisher;
 mod receive;
-mod registry;
 mod routing;
 mod stats;
 #[cfg(feature = "stream")]
@@ -30,7 +29,6 @@ mod stream;
 mod subscribe;
 mod subscriber;
 mod subscription;
-mod tally;
 mod tap;
 mod wait;
 mod wake_ups;

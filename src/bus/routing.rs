@@ -5,11 +5,11 @@
 use smallvec::SmallVec;
 
 use super::conflate::Keyed;
-use super::registry::{Content, Known, Resolved};
 use super::subscriber::Mailbox;
 use crate::error::TopicError;
 use crate::event::Event;
 use crate::pattern::{IdMap, Index, Pattern};
+use crate::registry::{Content, Known, Resolved};
 use crate::sync::{Arc, AtomicU64, Hook};
 use crate::topic::Topic;
 

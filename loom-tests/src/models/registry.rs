@@ -1,4 +1,4 @@
-//! Models of `src/bus/registry.rs` and its files.
+//! Models of `src/registry.rs` and its files.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -9,7 +9,7 @@ use loom::cell::UnsafeCell;
 use loom::thread::{self, JoinHandle};
 
 use super::models;
-use crate::bus::registry::{Content, Found, Known, Registry, Resolved};
+use crate::registry::{Content, Found, Known, Registry, Resolved};
 use crate::sync::{self, AtomicU32, Ordering, watch_handles, watching};
 
 // With a number: so many preemptions fewer.

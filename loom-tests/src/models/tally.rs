@@ -1,11 +1,11 @@
-//! Models of `src/bus/tally.rs`.
+//! Models of `src/tally.rs`.
 
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
 
 use super::models;
-use crate::bus::tally::{OwnShare, Striped, Tally};
+use crate::tally::{OwnShare, Striped, Tally};
 use crate::sync::watch_figures;
 
 models![

@@ -68,10 +68,10 @@ use std::collections::VecDeque;
 use super::conflate::{Keyed, Pending};
 use super::gaps::Gaps;
 use super::overflow::Overflow;
-use super::tally::{OwnShare, Tally};
 use crate::sync::Ordering::{Relaxed, SeqCst};
 use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, OnceBox, Queue};
 use crate::sync::{Signal, fence_full};
+use crate::tally::{OwnShare, Tally};
 
 use self::wakers::Wakers;
 
