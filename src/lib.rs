@@ -232,8 +232,10 @@ mod doctests;
 mod draft;
 mod error;
 mod event;
+mod handlers;
 mod pattern;
 mod registry;
+mod shield;
 mod sync;
 mod tally;
 mod topic;
@@ -260,6 +262,17 @@ pub use error::{
     RecvTimeoutError, SubscribeError, TextErrorKind, TopicError, TryRecvError, WaitError,
 };
 pub use event::Event;
+#[cfg(feature = "tokio")]
+pub use handlers::Tokio;
+pub use handlers::{
+    AsyncJob, BlockOn, BoxError, Context, Dispatcher, DispatcherBuilder, DispatcherStats, Drain,
+    EmitFuture, Emitter, ExecuteError, Executed, Executor, Failure, FailureKind, FailurePlace,
+    Flow, HandlerErrors, HandlerGuard, HandlerGuards, HandlerId, HandlerInfo, HandlerKind,
+    Handlers, HandlersBuilder, HandlersByKind, HandlersStats, HookGuard, Inline, Job,
+    MissingService, Mode, Module, On, Priority, Refusal, Replaced, Report, RunningHandler,
+    Services, StartError, StopFuture, StopTimeout, Stopped, SyncJob, ThreadPool, ThreadPoolBuilder,
+    Times, Waiting, WhenFull, global_handlers, set_debug,
+};
 pub use pattern::{IntoPatterns, Pattern, Syntax};
 pub use topic::Topic;
 pub use value::Value;

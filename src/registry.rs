@@ -216,7 +216,7 @@ impl<C: Content, W> Registry<C, W> {
     }
 
     /// Frees what was retired and nobody holds any more.
-    fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         // Taken out under the lock, and dropped after it.
         let unheld = self.retired.lock().sweep();
         drop(unheld);

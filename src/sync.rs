@@ -15,11 +15,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, TrySendError};
 
 pub(crate) use crossbeam_channel::{Select, Sender, bounded};
 pub(crate) use once_cell::race::OnceBox;
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
-pub(crate) use std::sync::{Arc, OnceLock};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 /// A cell whose every access is a call, so that a model checker can watch them.
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);

@@ -68,7 +68,7 @@ use self::builder::Settings;
 use self::core::Core;
 use self::subscriber::Ringer;
 use crate::error::SubscribeError;
-use crate::pattern::IntoPatterns;
+use crate::pattern::{IntoPatterns, Syntax};
 use crate::sync::Arc;
 
 /// The hub: any thread emits, every interested subscriber has its own bounded queue.
@@ -229,6 +229,17 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// ```
     pub fn subscription(&self, patterns: impl IntoPatterns) -> SubscriptionBuilder<'_, T> {
         SubscriptionBuilder::new(self, patterns.into_patterns(self.core().settings.syntax))
+    }
+
+    /// How text patterns are read: [`BusBuilder::syntax`].
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Syntax};
+    /// assert_eq!(Bus::<u32>::new().syntax(), Syntax::Segmented);
+    /// ```
+    #[must_use]
+    pub fn syntax(&self) -> Syntax {
+        self.core().settings.syntax
     }
 
     /// The name it was given.

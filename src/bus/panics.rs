@@ -2,9 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::event::{Event, Extras};
+use crate::shield::{caught, discard, said};
 use crate::sync::Arc;
 use crate::topic::Topic;
 
@@ -129,13 +129,7 @@ impl CaughtPanic<'_> {
     /// ```
     #[must_use]
     pub fn message(&self) -> &str {
-        if let Some(text) = self.payload.downcast_ref::<&str>() {
-            text
-        } else if let Some(text) = self.payload.downcast_ref::<String>() {
-            text
-        } else {
-            "a value that is no text"
-        }
+        said(self.payload)
     }
 
     /// What the panic was thrown with.
@@ -179,8 +173,7 @@ pub(super) fn shield<R>(
     subscription: Option<&str>,
     act: impl FnOnce() -> R,
 ) -> Option<R> {
-    // AssertUnwindSafe: what `act` leaves half done is the user's own, behind shared references.
-    match catch_unwind(AssertUnwindSafe(act)) {
+    match caught(act) {
         Ok(result) => Some(result),
         Err(payload) => {
             report(hook, place, topic, subscription, payload);
@@ -234,15 +227,10 @@ fn report(
             payload: &*payload,
         };
         // There is nobody to tell of a hook that panics itself.
-        swallow(catch_unwind(AssertUnwindSafe(|| hook(&panic))));
+        if let Err(thrown) = caught(|| hook(&panic)) {
+            // Not even dropped: it was thrown by code that panics at anything.
+            std::mem::forget(thrown);
+        }
     }
-    // The thrown value's own destructor may panic.
-    swallow(catch_unwind(AssertUnwindSafe(|| drop(payload))));
-}
-
-fn swallow(result: Result<(), Box<dyn Any + Send>>) {
-    if let Err(payload) = result {
-        // Dropping it could panic without end; a leak of one box is the lesser evil.
-        std::mem::forget(payload);
-    }
+    discard(payload);
 }

@@ -8,6 +8,8 @@ use super::{
     SubscribeError, TopicError, TryRecvError, WaitError,
 };
 use crate::cause::Cause;
+use crate::handlers::{HandlerErrors, MissingService, StartError, StopTimeout};
+use crate::sync::Arc;
 
 /// Any error of this crate, for `?` in applications.
 ///
@@ -54,6 +56,19 @@ pub enum Error {
     RecvTimeout(RecvTimeoutError),
     /// A wait without its event.
     Wait(WaitError),
+    /// An emit that would have waited for ever.
+    WouldBlock {
+        /// The emitter's executor.
+        executor: Arc<str>,
+    },
+    /// Handlers that failed, with what that said.
+    Handlers(Box<str>),
+    /// A service that nobody has provided.
+    Service(MissingService),
+    /// A dispatcher that did not start.
+    Start(StartError),
+    /// A dispatcher whose stop gave up.
+    Stop(StopTimeout),
 }
 
 impl fmt::Display for Error {
@@ -75,6 +90,15 @@ impl fmt::Display for Error {
             Error::TryRecv(error) => error.fmt(f),
             Error::RecvTimeout(error) => error.fmt(f),
             Error::Wait(error) => error.fmt(f),
+            Error::WouldBlock { executor } => EmitError::WouldBlock {
+                executor: Arc::clone(executor),
+                payload: (),
+            }
+            .fmt(f),
+            Error::Handlers(what) => f.write_str(what),
+            Error::Service(error) => error.fmt(f),
+            Error::Start(error) => error.fmt(f),
+            Error::Stop(error) => error.fmt(f),
         }
     }
 }
@@ -87,11 +111,18 @@ impl StdError for Error {
             Error::Pattern(error) => error.source(),
             Error::Build(error) => error.source(),
             Error::Subscribe(error) => error.source(),
-            Error::Closed | Error::ChainTooDeep { .. } | Error::Batch(_) => None,
+            Error::Closed
+            | Error::ChainTooDeep { .. }
+            | Error::WouldBlock { .. }
+            | Error::Batch(_)
+            | Error::Handlers(_) => None,
             Error::Recv(error) => error.source(),
             Error::TryRecv(error) => error.source(),
             Error::RecvTimeout(error) => error.source(),
             Error::Wait(error) => error.source(),
+            Error::Service(error) => error.source(),
+            Error::Start(error) => error.source(),
+            Error::Stop(error) => error.source(),
         }
     }
 }
@@ -102,6 +133,7 @@ impl<T> From<EmitError<T>> for Error {
             EmitError::BadTopic { error, .. } => Error::Topic(error),
             EmitError::Closed(_) => Error::Closed,
             EmitError::ChainTooDeep { cause, limit, .. } => Error::ChainTooDeep { cause, limit },
+            EmitError::WouldBlock { executor, .. } => Error::WouldBlock { executor },
         }
     }
 }
@@ -113,6 +145,12 @@ impl<T, E: fmt::Display> From<BatchError<T, E>> for Error {
             BatchError::Event(error) => error.into(),
             BatchError::Emit(error) => error.into(),
         }
+    }
+}
+
+impl<T> From<HandlerErrors<T>> for Error {
+    fn from(errors: HandlerErrors<T>) -> Self {
+        Error::Handlers(errors.to_string().into())
     }
 }
 
@@ -141,4 +179,7 @@ error_from!(
     TryRecv(TryRecvError),
     RecvTimeout(RecvTimeoutError),
     Wait(WaitError),
+    Service(MissingService),
+    Start(StartError),
+    Stop(StopTimeout),
 );

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::TopicError;
 use crate::cause::Cause;
+use crate::sync::Arc;
 
 /// An emit that reached nobody, with its payload.
 ///
@@ -37,8 +38,18 @@ pub enum EmitError<T> {
     ChainTooDeep {
         /// The chain.
         cause: Cause,
-        /// The bus's limit, set by [`BusBuilder::max_chain`](crate::BusBuilder::max_chain).
+        /// The limit, set by [`BusBuilder::max_chain`](crate::BusBuilder::max_chain) or
+        /// [`Emitter::max_chain`](crate::Emitter::max_chain).
         limit: usize,
+        /// What was to be emitted.
+        payload: T,
+    },
+    /// The emit would wait for handlers that need this very thread to go on, for ever: emit with
+    /// [`Emitter::emit_async`](crate::Emitter::emit_async) or
+    /// [`emit_detached`](crate::Emitter::emit_detached). A bus never says this.
+    WouldBlock {
+        /// The emitter's executor.
+        executor: Arc<str>,
         /// What was to be emitted.
         payload: T,
     },
@@ -78,6 +89,17 @@ impl<T> EmitError<T> {
         matches!(self, EmitError::ChainTooDeep { .. })
     }
 
+    /// Whether it would have waited for ever.
+    ///
+    /// ```
+    /// # use chanbus::EmitError;
+    /// assert!(!EmitError::Closed(()).is_would_block());
+    /// ```
+    #[must_use]
+    pub fn is_would_block(&self) -> bool {
+        matches!(self, EmitError::WouldBlock { .. })
+    }
+
     /// What was to be emitted.
     ///
     /// ```
@@ -89,7 +111,8 @@ impl<T> EmitError<T> {
         match self {
             EmitError::Closed(payload)
             | EmitError::BadTopic { payload, .. }
-            | EmitError::ChainTooDeep { payload, .. } => payload,
+            | EmitError::ChainTooDeep { payload, .. }
+            | EmitError::WouldBlock { payload, .. } => payload,
         }
     }
 
@@ -104,7 +127,8 @@ impl<T> EmitError<T> {
         match self {
             EmitError::Closed(payload)
             | EmitError::BadTopic { payload, .. }
-            | EmitError::ChainTooDeep { payload, .. } => payload,
+            | EmitError::ChainTooDeep { payload, .. }
+            | EmitError::WouldBlock { payload, .. } => payload,
         }
     }
 
@@ -124,6 +148,10 @@ impl<T> EmitError<T> {
                 limit,
                 payload: map(payload),
             },
+            EmitError::WouldBlock { executor, payload } => EmitError::WouldBlock {
+                executor,
+                payload: map(payload),
+            },
         }
     }
 }
@@ -139,7 +167,12 @@ impl<T> fmt::Display for EmitError<T> {
             EmitError::ChainTooDeep { cause, limit, .. } => write!(
                 f,
                 "events led to one another more than {limit} deep ({cause}): break the circle, \
-                 or raise the limit with `BusBuilder::max_chain`"
+                 or raise the limit with `BusBuilder::max_chain` or `Emitter::max_chain`"
+            ),
+            EmitError::WouldBlock { executor, .. } => write!(
+                f,
+                "the emit would wait on a thread that the handlers of `{executor}` need: \
+                 use `emit_async` or `emit_detached` here"
             ),
         }
     }
@@ -155,6 +188,10 @@ impl<T> fmt::Debug for EmitError<T> {
                 .debug_struct("ChainTooDeep")
                 .field("cause", cause)
                 .field("limit", limit)
+                .finish_non_exhaustive(),
+            EmitError::WouldBlock { executor, .. } => f
+                .debug_struct("WouldBlock")
+                .field("executor", executor)
                 .finish_non_exhaustive(),
         }
     }

@@ -1,0 +1,196 @@
+//! A dispatcher's thread: it takes events and has them handled.
+
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+
+use super::{Nudge, Phase, Shared, StartError, State};
+use crate::error::TryRecvError;
+use crate::event::Event;
+use crate::handlers::executor::{Chosen, Mode};
+use crate::handlers::report::Report;
+use crate::handlers::run::{Run, block_on, detach, fly, walk};
+use crate::shield::{caught, discard};
+use crate::sync::{Arc, Select};
+
+/// What the thread finds when it looks for an event.
+enum Taken<T> {
+    Event(Event<T>),
+    /// None there, or no more allowed in flight: sleep, and look again.
+    Nothing {
+        /// An event would help; otherwise only a nudge does.
+        events: bool,
+    },
+    /// Not wanted any more.
+    Leave,
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    pub(super) fn start(self: &Arc<Self>) -> Result<(), StartError> {
+        let mut state = self.state.lock();
+        match state.phase {
+            Phase::Running => return Err(StartError::Running),
+            Phase::Stopping { .. } => return Err(StartError::Stopping),
+            Phase::Idle => {}
+        }
+        if state.ended || (self.sub.is_closed() && self.sub.is_empty()) {
+            return Err(StartError::Closed);
+        }
+        let epoch = state.epoch + 1;
+        let shared = Arc::clone(self);
+        let (nudge, nudges) = Nudge::new();
+        let mine = nudge.clone();
+        let name = self.sub.name().unwrap_or("dispatcher").to_owned();
+        let thread = thread::Builder::new()
+            .name(name)
+            .spawn(move || shared.serve(epoch, &mine, &nudges));
+        match thread {
+            Ok(thread) => {
+                // The thread waits for the lock that this holds.
+                state.epoch = epoch;
+                state.phase = Phase::Running;
+                state.in_flight = 0;
+                state.serving = true;
+                state.thread = Some(thread);
+                state.nudge = Some(nudge);
+                Ok(())
+            }
+            Err(error) => {
+                let kind = error.kind();
+                Err(StartError::NoThread { kind })
+            }
+        }
+    }
+
+    fn serve(self: &Arc<Self>, epoch: u64, nudge: &Nudge, nudges: &Receiver<()>) {
+        loop {
+            match self.take(epoch) {
+                Taken::Event(event) => self.handle(epoch, nudge, event),
+                Taken::Nothing { events } => self.sleep(nudges, events),
+                Taken::Leave => break,
+            }
+        }
+        let mut state = self.state.lock();
+        if state.epoch == epoch {
+            state.serving = false;
+            self.settle(&mut state);
+        }
+    }
+
+    fn take(&self, epoch: u64) -> Taken<T> {
+        let mut state = self.state.lock();
+        if state.epoch != epoch {
+            return Taken::Leave;
+        }
+        let stopping = match state.phase {
+            Phase::Idle => return Taken::Leave,
+            Phase::Stopping { limit } if state.taken >= limit => return Taken::Leave,
+            Phase::Stopping { .. } => true,
+            Phase::Running => false,
+        };
+        if state.in_flight >= self.max_in_flight {
+            return Taken::Nothing { events: false };
+        }
+        match self.sub.try_recv() {
+            Ok(event) => {
+                state.taken += 1;
+                state.in_flight += 1;
+                Taken::Event(event)
+            }
+            // What was queued may have been pushed out meanwhile.
+            Err(TryRecvError::Empty) if stopping => Taken::Leave,
+            Err(TryRecvError::Empty) => Taken::Nothing { events: true },
+            Err(_closed) => {
+                state.ended = true;
+                Taken::Leave
+            }
+        }
+    }
+
+    fn sleep(&self, nudges: &Receiver<()>, events: bool) {
+        let mut select = Select::new();
+        let nudged = select.recv(nudges);
+        if events {
+            self.sub.register(&mut select);
+        }
+        if select.ready() == nudged {
+            let _ = nudges.try_recv();
+        }
+    }
+
+    /// Has one event handled.
+    fn handle(self: &Arc<Self>, epoch: u64, nudge: &Nudge, event: Event<T>) {
+        let began = Instant::now();
+        let inside = self.watch.enter();
+        let ended = Ended {
+            shared: Arc::clone(self),
+            epoch,
+            nudge: nudge.clone(),
+            began,
+        };
+        // Handlers are caught one by one; this is for what may come beside them, such as the destructor of
+        // the event.
+        let handled = caught(|| match self.scene.route(event) {
+            Err(_blocked) => drop(ended),
+            Ok(routed) => match &self.executor {
+                Chosen::Here { block_on: on } => {
+                    let on = *on && routed.route.has_async;
+                    let run = Run::new(self.scene.clone(), routed);
+                    if on {
+                        block_on(fly(Arc::clone(&run), None, Mode::Sequential));
+                    } else {
+                        walk(&run);
+                    }
+                    drop(run.report());
+                    drop(run);
+                    drop(ended);
+                }
+                Chosen::There(executor) => {
+                    let run = Run::new(self.scene.clone(), routed);
+                    let (executor, mode) = (Arc::clone(executor), self.mode);
+                    detach(Box::pin(async move {
+                        fly(Arc::clone(&run), Some(executor), mode).await;
+                        let _: Report<T> = run.report();
+                        drop(ended);
+                    }));
+                }
+            },
+        });
+        if let Err(thrown) = handled {
+            discard(thrown);
+        }
+        drop(inside);
+    }
+
+    /// Goes to idle if nothing is left to wait for.
+    pub(super) fn settle(&self, state: &mut State) {
+        if !state.serving && state.in_flight == 0 {
+            state.phase = Phase::Idle;
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// One event is on its way to its end; dropping it says that it has come there.
+struct Ended<T: Send + Sync + 'static> {
+    shared: Arc<Shared<T>>,
+    epoch: u64,
+    nudge: Nudge,
+    began: Instant,
+}
+
+impl<T: Send + Sync + 'static> Drop for Ended<T> {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        shared.watch.dispatch.add(self.began.elapsed());
+        let mut state = shared.state.lock();
+        if state.epoch != self.epoch {
+            return;
+        }
+        state.in_flight -= 1;
+        shared.settle(&mut state);
+        drop(state);
+        self.nudge.give();
+    }
+}

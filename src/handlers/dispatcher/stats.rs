@@ -1,0 +1,118 @@
+//! What can be seen of a dispatcher from outside (H11).
+
+use std::fmt;
+
+use super::{Dispatcher, Phase};
+use crate::handlers::stats::{HandlersStats, Times};
+use crate::sync::Ordering::Relaxed;
+
+/// What a dispatcher does and did, in any of its states.
+///
+/// ```
+/// use chanbus::{Bus, Dispatcher, Handlers};
+///
+/// let bus = Bus::<u32>::new();
+/// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).build()?;
+/// bus.emit("a", 1)?;
+/// let stats = dispatcher.stats();
+/// assert_eq!((stats.running, stats.queued, stats.handled), (false, 1, 0));
+/// println!("{stats}");
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DispatcherStats {
+    /// It takes events: it was started, and neither stopped nor has its bus ended.
+    pub running: bool,
+    /// Events that wait in its queue.
+    pub queued: usize,
+    /// How many can.
+    pub capacity: usize,
+    /// Events that overflowed, by its subscription's policy.
+    pub dropped: u64,
+    /// Events that are at their handlers now.
+    pub in_flight: usize,
+    /// Events that have come to their end, blocked ones included.
+    pub handled: u64,
+    /// Calls of handlers.
+    pub called: u64,
+    /// Failures: see [`Report::failed`](crate::Report::failed).
+    pub failed: u64,
+    /// Matches without a call: see [`Report::skipped`](crate::Report::skipped).
+    pub skipped: u64,
+    /// Events that middleware blocked.
+    pub blocked: u64,
+    /// Handlers that a stop gave up on, and that still run.
+    pub stuck: usize,
+    /// For each event, the time from when it was taken from the queue until its last handler had ended,
+    /// middleware included; not how long it waited in the queue.
+    pub dispatch: Times,
+    /// What there is in its registry, and what was done there by all.
+    pub handlers: HandlersStats,
+}
+
+/// One line for the dispatcher, then those of its registry.
+impl fmt::Display for DispatcherStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.running {
+            "running"
+        } else {
+            "not running"
+        };
+        writeln!(
+            f,
+            "{state}, {} of {} queued, {} dropped, {} events handled, {} calls, {} failed, {} blocked, {} stuck",
+            self.queued,
+            self.capacity,
+            self.dropped,
+            self.handled,
+            self.called,
+            self.failed,
+            self.blocked,
+            self.stuck
+        )?;
+        writeln!(f, "dispatch: {}", self.dispatch)?;
+        self.handlers.fmt(f)
+    }
+}
+
+impl<T: Send + Sync + 'static> Dispatcher<T> {
+    /// What it does and did.
+    ///
+    /// It goes through all handlers: meant for people and dashboards, not for every event.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Dispatcher, Handlers};
+    /// # let bus = Bus::<u32>::new();
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).build()?;
+    /// assert!(!dispatcher.stats().running);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> DispatcherStats {
+        let shared = &self.shared;
+        let (running, in_flight) = {
+            let state = shared.state.lock();
+            (state.phase == Phase::Running, state.in_flight)
+        };
+        let (watch, sub) = (&shared.watch, &shared.sub);
+        let running_now = watch.running();
+        let dispatch = watch.dispatch.times();
+        DispatcherStats {
+            running,
+            queued: sub.len(),
+            capacity: sub.capacity(),
+            dropped: sub.dropped(),
+            in_flight,
+            handled: dispatch.count(),
+            // Relaxed: statistics.
+            called: watch.called.load(Relaxed),
+            failed: watch.failed.load(Relaxed),
+            skipped: watch.skipped.load(Relaxed),
+            blocked: watch.blocked.load(Relaxed),
+            stuck: running_now.iter().filter(|it| it.detached).count(),
+            dispatch,
+            handlers: self.handlers().stats(),
+        }
+    }
+}

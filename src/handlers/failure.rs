@@ -1,0 +1,384 @@
+//! What went wrong with a handler, told to those who want to know (H3).
+
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+
+use super::entry::{Entry, HandlerId};
+use super::executor::Refusal;
+use crate::event::Event;
+use crate::shield::{Thrown, discard, said};
+use crate::sync::Arc;
+use crate::topic::Topic;
+
+/// Any error that a handler may return; what `?` makes of every error type.
+///
+/// ```
+/// use chanbus::BoxError;
+///
+/// fn parse(text: &str) -> Result<u32, BoxError> {
+///     Ok(text.parse()?)
+/// }
+/// assert!(parse("x").is_err());
+/// ```
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Something of the user's that failed for one event: a handler, its filter, a middleware.
+///
+/// A cheap handle: one report for all who get it. It goes to every
+/// [error handler](crate::Handlers::on_error), into the [`Report`](crate::Report) of the emit, and to
+/// [`last_failures`](crate::Handlers::last_failures).
+///
+/// ```
+/// use chanbus::{Emitter, Handlers};
+///
+/// let handlers = Handlers::new();
+/// handlers.on("job.*").name("importer").handle(|_, _| Err("disk full".into()))?;
+/// let report = Emitter::inline(&handlers).emit("job.import", 7)?;
+///
+/// let failure = &report.errors[0];
+/// assert_eq!(failure.handler(), Some("importer"));
+/// assert_eq!(failure.topic(), "job.import");
+/// assert_eq!(*failure.event().payload(), 7);
+/// assert!(failure.to_string().contains("disk full"));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct Failure<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    event: Event<T>,
+    place: FailurePlace,
+    kind: FailureKind,
+    who: Who,
+}
+
+/// Whose code it was.
+#[derive(Clone)]
+struct Who {
+    id: Option<HandlerId>,
+    name: Option<Arc<str>>,
+    group: Option<Arc<str>>,
+    location: &'static Location<'static>,
+}
+
+/// Which code of the user's failed.
+///
+/// ```
+/// use chanbus::{Emitter, FailurePlace, Handlers};
+///
+/// let handlers = Handlers::new();
+/// handlers.on("a").filter(|_| panic!("no")).call(|_| {})?;
+/// let report = Emitter::inline(&handlers).emit("a", ())?;
+/// assert_eq!(report.errors[0].place(), FailurePlace::Filter);
+/// assert_eq!((report.called, report.skipped, report.failed), (0, 1, 1));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailurePlace {
+    /// The handler itself.
+    Handler,
+    /// One of its filters: the handler was skipped.
+    Filter,
+    /// Its callback for successes or for failures.
+    Callback,
+    /// A middleware: the event was blocked.
+    Middleware,
+}
+
+/// In which way it failed.
+///
+/// ```
+/// use chanbus::{Emitter, FailureKind, Handlers};
+///
+/// let handlers = Handlers::new();
+/// handlers.on("a").handle_async(|_, _| async { Ok(chanbus::Flow::Continue) })?;
+/// let report = Emitter::inline(&handlers).emit("a", ())?;
+/// assert!(matches!(report.errors[0].kind(), FailureKind::Refused(_)));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// It returned an error.
+    Error(BoxError),
+    /// It panicked, and said this.
+    Panic(String),
+    /// Its executor did not take it: it was not called.
+    Refused(Refusal),
+    /// Its executor took it and dropped it, before or amid its run.
+    Lost,
+}
+
+impl FailureKind {
+    /// Of a caught panic, whose value is let go of.
+    pub(super) fn panic(thrown: Thrown) -> Self {
+        let kind = FailureKind::Panic(said(&*thrown).to_owned());
+        discard(thrown);
+        kind
+    }
+}
+
+impl<T> Failure<T> {
+    pub(super) fn of_handler(
+        event: &Event<T>,
+        entry: &Entry<T>,
+        place: FailurePlace,
+        kind: FailureKind,
+    ) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        let who = Who {
+            id: Some(entry.id),
+            name: entry.name.clone(),
+            group: entry.group.clone(),
+            location: entry.location,
+        };
+        Failure::new(event, place, kind, who)
+    }
+
+    pub(super) fn of_middleware(
+        event: &Event<T>,
+        location: &'static Location<'static>,
+        kind: FailureKind,
+    ) -> Self {
+        let who = Who {
+            id: None,
+            name: None,
+            group: None,
+            location,
+        };
+        Failure::new(event, FailurePlace::Middleware, kind, who)
+    }
+
+    fn new(event: &Event<T>, place: FailurePlace, kind: FailureKind, who: Who) -> Self {
+        let event = event.clone();
+        Failure(Arc::new(Inner {
+            event,
+            place,
+            kind,
+            who,
+        }))
+    }
+
+    /// The name of the handler, if it has one.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").name("x").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", ())?;
+    /// assert_eq!(report.errors[0].handler(), Some("x"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn handler(&self) -> Option<&str> {
+        self.0.who.name.as_deref()
+    }
+
+    /// The handler's id; `None` for a middleware.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// let id = handlers.on("a").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", ())?;
+    /// assert_eq!(report.errors[0].id(), Some(id));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> Option<HandlerId> {
+        self.0.who.id
+    }
+
+    /// The handler's group, if it has one.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").group("chat").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", ())?;
+    /// assert_eq!(report.errors[0].group(), Some("chat"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.0.who.group.as_deref()
+    }
+
+    /// Where in the source it was registered.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", ())?;
+    /// assert!(report.errors[0].location().line() > 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.who.location
+    }
+
+    /// The event at hand.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", 7)?;
+    /// assert_eq!(*report.errors[0].event().payload(), 7);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn event(&self) -> &Event<T> {
+        &self.0.event
+    }
+
+    /// The topic of the event at hand.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", 7)?;
+    /// assert_eq!(report.errors[0].topic(), "a");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        self.0.event.topic()
+    }
+
+    /// Which of the user's code failed.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, FailurePlace, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").handle(|_, _| Err("no".into()))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", 7)?;
+    /// assert_eq!(report.errors[0].place(), FailurePlace::Handler);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn place(&self) -> FailurePlace {
+        self.0.place
+    }
+
+    /// In which way it failed.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, FailureKind, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").call(|_| panic!("oh"))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", 7)?;
+    /// assert!(matches!(report.errors[0].kind(), FailureKind::Panic(said) if said == "oh"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> &FailureKind {
+        &self.0.kind
+    }
+
+    /// The error that the handler returned, if it is of that type.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Flow, Handlers};
+    /// # use std::num::ParseIntError;
+    /// # let handlers = Handlers::<&str>::new();
+    /// handlers.on("a").handle(|event, _| {
+    ///     let _: u32 = event.payload().parse()?;
+    ///     Ok(Flow::Continue)
+    /// })?;
+    /// # let report = Emitter::inline(&handlers).emit("a", "x")?;
+    /// assert!(report.errors[0].downcast_ref::<ParseIntError>().is_some());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        match &self.0.kind {
+            FailureKind::Error(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it panicked.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").call(|_| panic!("oh"))?;
+    /// # let report = Emitter::inline(&handlers).emit("a", 7)?;
+    /// assert!(report.errors[0].is_panic());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.kind, FailureKind::Panic(_))
+    }
+}
+
+impl<T> Clone for Failure<T> {
+    fn clone(&self) -> Self {
+        Failure(Arc::clone(&self.0))
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "`{name}` ({})", self.location),
+            None => write!(f, "registered at {}", self.location),
+        }
+    }
+}
+
+/// Who, on what event, and what it said.
+impl<T> fmt::Display for Failure<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.0.place {
+            FailurePlace::Handler => "the handler",
+            FailurePlace::Filter => "the filter of the handler",
+            FailurePlace::Callback => "the callback of the handler",
+            FailurePlace::Middleware => "the middleware",
+        };
+        let (who, topic) = (&self.0.who, self.topic());
+        match &self.0.kind {
+            FailureKind::Error(error) => write!(f, "{what} {who} failed on `{topic}`: {error}"),
+            FailureKind::Panic(said) => write!(f, "{what} {who} panicked on `{topic}`: {said}"),
+            FailureKind::Refused(why) => {
+                write!(f, "{what} {who} was not called on `{topic}`: {why}")
+            }
+            FailureKind::Lost => write!(
+                f,
+                "{what} {who} was not run to its end on `{topic}`: its executor, or the future of the \
+                 emit, was dropped before"
+            ),
+        }
+    }
+}
+
+// By hand, so that the payload need not be `Debug`.
+impl<T> fmt::Debug for Failure<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("handler", &self.handler())
+            .field("group", &self.group())
+            .field("topic", &self.topic().as_str())
+            .field("place", &self.0.place)
+            .field("kind", &self.0.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Error for Failure<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.kind {
+            // The text is already the inner error's, so its source is too.
+            FailureKind::Error(error) => error.source(),
+            _ => None,
+        }
+    }
+}

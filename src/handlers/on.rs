@@ -1,0 +1,337 @@
+//! Registering one handler.
+
+use std::fmt;
+use std::panic::Location;
+
+use super::Handlers;
+use super::context::Context;
+use super::debug::trace;
+use super::entry::Flow;
+use super::entry::{Callback, Draft, Entry, HandlerId, Outcome};
+use super::failure::{BoxError, Failure};
+use super::priority::Priority;
+use super::roster::Seat;
+use crate::error::PatternsError;
+use crate::event::Event;
+use crate::pattern::Pattern;
+use crate::sync::Arc;
+
+/// A handler in the making; made by [`Handlers::on`].
+///
+/// | Setting | Default |
+/// |---|---|
+/// | [`name`](On::name), by which failures and statistics call it | none: they tell the place of registration |
+/// | [`group`](On::group), to be removed with | none; the module with [`on!`](crate::on) |
+/// | [`priority`](On::priority) | [`Priority::NORMAL`] |
+/// | [`filter`](On::filter)s | none |
+/// | [`once`](On::once) | for every event |
+///
+/// | Ended by | The code gets | And returns |
+/// |---|---|---|
+/// | [`call`](On::call) | `&event` | nothing |
+/// | [`handle`](On::handle) | `&event`, `&context` | `Result<Flow, BoxError>` |
+/// | [`handle_async`](On::handle_async) | event and context, owned | a future of the same |
+///
+/// Registering on several patterns is all or nothing, and happens in one moment. A registry holds what
+/// its handlers capture: one that captures the registry itself, or an [`Emitter`](crate::Emitter) of it,
+/// keeps it alive for ever; use the [`Context`] instead.
+///
+/// ```
+/// use chanbus::{Flow, Handlers, Priority};
+///
+/// let handlers = Handlers::<u32>::new();
+/// let id = handlers.on(["a", "b.*"]).name("sum").group("math").priority(Priority::LOW)
+///     .filter(|event| *event.payload() > 10)
+///     .handle(|_event, _ctx| Ok(Flow::Continue))?;
+/// assert!(handlers.contains(id));
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[must_use = "a handler is only registered by `call`, `handle` or `handle_async`"]
+pub struct On<'h, T: Send + Sync + 'static> {
+    handlers: &'h Handlers<T>,
+    patterns: Result<Vec<Pattern>, PatternsError>,
+    draft: Draft<T>,
+}
+
+impl<'h, T: Send + Sync + 'static> On<'h, T> {
+    pub(super) fn new(
+        handlers: &'h Handlers<T>,
+        patterns: Result<Vec<Pattern>, PatternsError>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        On {
+            handlers,
+            patterns,
+            draft: Draft {
+                name: None,
+                group: handlers.group.clone(),
+                module: None,
+                priority: Priority::default(),
+                location,
+                filters: Vec::new(),
+                once: false,
+                on_success: None,
+                on_failure: None,
+            },
+        }
+    }
+
+    /// Names it. Names need not differ: [`remove_named`](Handlers::remove_named) removes all of one name.
+    ///
+    /// ```
+    /// # use chanbus::Handlers;
+    /// # let handlers = Handlers::<u32>::new();
+    /// let id = handlers.on("a").name("x").call(|_| {})?;
+    /// assert_eq!(handlers.get(id).unwrap().name.as_deref(), Some("x"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.draft.name = Some(name.into());
+        self
+    }
+
+    /// Puts it into a group, which can be listed, removed or replaced as a whole.
+    ///
+    /// ```
+    /// # use chanbus::Handlers;
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").group("chat").call(|_| {})?;
+    /// assert_eq!(handlers.remove_group("chat"), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn group(mut self, group: impl Into<Arc<str>>) -> Self {
+        self.draft.group = Some(group.into());
+        self
+    }
+
+    /// Says which module of the program registers it, for
+    /// [`remove_module`](Handlers::remove_module). Without a group, that is its group, too. The macro
+    /// [`on!`](crate::on) does this.
+    ///
+    /// ```
+    /// # use chanbus::Handlers;
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").module(module_path!()).call(|_| {})?;
+    /// assert_eq!(handlers.remove_module(module_path!()), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn module(mut self, path: &'static str) -> Self {
+        self.draft.module = Some(path);
+        self
+    }
+
+    /// When it is called, relative to others: a [`Priority`], or any integer, lower first.
+    ///
+    /// ```
+    /// # use chanbus::{Handlers, Priority};
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").priority(Priority::HIGH).call(|_| {})?;
+    /// handlers.on("a").priority(4).call(|_| {})?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn priority(mut self, priority: impl Into<Priority>) -> Self {
+        self.draft.priority = priority.into();
+        self
+    }
+
+    /// Calls it only for events of which this is true; of several filters all must be (H5). They are asked
+    /// in the order in which they were added, and no further after the first that is not.
+    ///
+    /// A filter that panics skips the handler and is reported.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").filter(|event| *event.payload() > 10).call(|_| {})?;
+    /// assert_eq!(Emitter::inline(&handlers).emit("a", 7)?.called, 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn filter(mut self, filter: impl Fn(&Event<T>) -> bool + Send + Sync + 'static) -> Self {
+        self.draft.filters.push(Box::new(filter));
+        self
+    }
+
+    /// Calls it once at all: one emit claims the call before it is made, whatever the threads and
+    /// patterns, also if it then fails (H4); with that the handler is removed. Events that a filter keeps
+    /// from it do not count.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").once().call(|_| {})?;
+    /// let emitter = Emitter::inline(&handlers);
+    /// assert_eq!(emitter.emit("a", 1)?.called, 1);
+    /// assert_eq!(emitter.emit("a", 2)?.matched, 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn once(mut self) -> Self {
+        self.draft.once = true;
+        self
+    }
+
+    /// Is called after each call that succeeded.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").on_success(|event| println!("done: {event:?}")).call(|_| {})?;
+    /// # assert!(Emitter::inline(&handlers).emit("a", 7)?.is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn on_success(mut self, done: impl Fn(&Event<T>) + Send + Sync + 'static) -> Self {
+        self.draft.on_success = Some(Box::new(done));
+        self
+    }
+
+    /// Is called after each call that failed, before the registry's
+    /// [error handlers](Handlers::on_error).
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("a").on_failure(|failure| println!("{failure}"))
+    ///     .handle(|_, _| Err("disk full".into()))?;
+    /// # assert!(!Emitter::inline(&handlers).emit("a", 7)?.is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn on_failure(mut self, failed: impl Fn(&Failure<T>) + Send + Sync + 'static) -> Self {
+        self.draft.on_failure = Some(Box::new(failed));
+        self
+    }
+
+    /// Registers code that takes the event and returns nothing: the short form, and the cheapest.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, or an empty list; nothing is registered then.
+    ///
+    /// ```
+    /// # use chanbus::Handlers;
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("**").call(|event| println!("{event:?}"))?;
+    /// assert!(handlers.on("a..b").call(|_| {}).is_err());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn call(
+        self,
+        call: impl Fn(&Event<T>) + Send + Sync + 'static,
+    ) -> Result<HandlerId, PatternsError> {
+        self.register(|| Callback::Call(Box::new(call)))
+    }
+
+    /// Registers code that takes event and [`Context`], and says whether the event goes on, or what went
+    /// wrong. `?` works on any error.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, or an empty list; nothing is registered then.
+    ///
+    /// ```
+    /// # use chanbus::{Flow, Handlers};
+    /// # let handlers = Handlers::<&str>::new();
+    /// handlers.on("n").handle(|event, ctx| {
+    ///     let number: u32 = event.payload().parse()?;
+    ///     println!("{}: {number}", ctx.topic());
+    ///     Ok(Flow::Continue)
+    /// })?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn handle(
+        self,
+        handle: impl Fn(&Event<T>, &Context<T>) -> Result<Flow, BoxError> + Send + Sync + 'static,
+    ) -> Result<HandlerId, PatternsError> {
+        self.register(|| Callback::Handle(Box::new(handle)))
+    }
+
+    /// Registers an async handler, which owns event and [`Context`]. Which executors run those is said at
+    /// [`Executor`](crate::Executor).
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, or an empty list; nothing is registered then.
+    ///
+    /// ```
+    /// # use chanbus::{Flow, Handlers};
+    /// # let handlers = Handlers::<u32>::new();
+    /// handlers.on("mail.*").handle_async(|event, ctx| async move {
+    ///     println!("{} {}", ctx.topic(), event.payload());
+    ///     Ok(Flow::Continue)
+    /// })?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn handle_async<F>(
+        self,
+        handle: impl Fn(Event<T>, Context<T>) -> F + Send + Sync + 'static,
+    ) -> Result<HandlerId, PatternsError>
+    where
+        F: Future<Output = Result<Flow, BoxError>> + Send + 'static,
+    {
+        self.register(|| {
+            Callback::Async(Box::new(move |event, context| {
+                let running: std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> =
+                    Box::pin(handle(event, context));
+                running
+            }))
+        })
+    }
+
+    fn register(
+        mut self,
+        callback: impl FnOnce() -> Callback<T>,
+    ) -> Result<HandlerId, PatternsError> {
+        let patterns = self.patterns?;
+        if self.draft.group.is_none() {
+            self.draft.group = self.draft.module.map(Arc::from);
+        }
+        let entry = Arc::new(Entry::new(self.draft, callback()));
+        let id = entry.id;
+        let core = &self.handlers.core;
+        trace!(
+            core.debug.get(),
+            id = %id,
+            name = entry.name.as_deref(),
+            group = entry.group.as_deref(),
+            patterns = ?patterns,
+            "a handler was registered"
+        );
+        let seat = Seat {
+            entry,
+            patterns: patterns.into(),
+        };
+        match &self.handlers.stage {
+            None => core.add(vec![seat]),
+            Some(stage) => stage.lock().push(seat),
+        }
+        Ok(id)
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for On<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("On")
+            .field("patterns", &self.patterns)
+            .field("name", &self.draft.name)
+            .field("group", &self.draft.group)
+            .field("priority", &self.draft.priority)
+            .field("once", &self.draft.once)
+            .finish_non_exhaustive()
+    }
+}
+
+/// [`Handlers::on`], with the module that it stands in as the handler's
+/// [module](crate::On::module) and default group.
+///
+/// ```
+/// use chanbus::{Handlers, on};
+///
+/// let handlers = Handlers::<u32>::new();
+/// on!(handlers, "a.*").name("x").call(|_| {})?;
+/// assert_eq!(handlers.remove_module(module_path!()), 1);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+#[macro_export]
+macro_rules! on {
+    ($handlers:expr, $patterns:expr $(,)?) => {
+        $handlers.on($patterns).module(::core::module_path!())
+    };
+}

@@ -1,0 +1,142 @@
+//! One call of one handler: who is called, and what becomes of what it says.
+
+use std::time::Instant;
+
+use super::Run;
+use crate::handlers::context::Context;
+use crate::handlers::debug::trace;
+use crate::handlers::dispatcher::Shift;
+use crate::handlers::entry::{Callback, Entry, Flow, Outcome};
+use crate::handlers::failure::{Failure, FailureKind, FailurePlace};
+use crate::shield::{Thrown, caught};
+use crate::sync::Ordering::Relaxed;
+
+/// A call that has begun.
+pub(super) struct Begun {
+    /// In the dispatcher's books, if there is one.
+    shift: Option<(Shift, Instant)>,
+}
+
+impl<T: Send + Sync + 'static> Run<T> {
+    /// Calls the handler that the context stands for, unless it is async. `stopped` says whether
+    /// propagation was stopped before its step.
+    pub(super) fn call(&self, context: &Context<T>, stopped: bool) {
+        let entry = context.entry();
+        let Some(begun) = self.begin(entry, stopped) else {
+            return;
+        };
+        let outcome = caught(|| match &entry.callback {
+            Callback::Call(call) => {
+                call(&self.event);
+                Ok(Flow::Continue)
+            }
+            Callback::Handle(handle) => handle(&self.event, context),
+            // Called by `AsyncCall`; and nothing is called while it is dropped.
+            Callback::Async(_) | Callback::Gone => Ok(Flow::Continue),
+        });
+        self.end(entry, begun, outcome);
+    }
+
+    /// Whether this handler is to be called now; if so, its call is counted and claimed.
+    pub(super) fn begin(&self, entry: &Entry<T>, stopped: bool) -> Option<Begun> {
+        if !self.admits(entry, stopped) {
+            self.skip(1);
+            entry.counts.skipped.fetch_add(1, Relaxed);
+            return None;
+        }
+        if entry.once {
+            // Claimed, so it goes whatever comes of the call.
+            self.scene.core.remove(entry.id);
+            trace!(self.scene.debug, id = %entry.id, "the one call of a handler was claimed");
+        }
+        self.called.fetch_add(1, Relaxed);
+        // Relaxed: a statistic.
+        entry.counts.called.fetch_add(1, Relaxed);
+        trace!(
+            self.scene.debug,
+            topic = %self.event.topic(),
+            id = %entry.id,
+            name = entry.name.as_deref(),
+            "a handler is called"
+        );
+        let watch = self.scene.watch.as_ref();
+        let shift = watch.map(|watch| (watch.begin(entry, self.event.topic()), Instant::now()));
+        Some(Begun { shift })
+    }
+
+    fn admits(&self, entry: &Entry<T>, stopped: bool) -> bool {
+        let out = entry.is_removed()
+            || (stopped && !entry.priority.is_monitor())
+            || (entry.once && entry.is_claimed());
+        !out && self.passes(entry) && (!entry.once || entry.claim())
+    }
+
+    /// Whether all filters say yes; one that panics says no, and is reported (H5).
+    fn passes(&self, entry: &Entry<T>) -> bool {
+        let mut filters = entry.filters.iter();
+        filters.all(|filter| match caught(|| filter(&self.event)) {
+            Ok(verdict) => verdict,
+            Err(thrown) => {
+                self.fail_at(entry, FailurePlace::Filter, FailureKind::panic(thrown));
+                false
+            }
+        })
+    }
+
+    /// Takes what a call came to.
+    pub(super) fn end(&self, entry: &Entry<T>, begun: Begun, outcome: Result<Outcome, Thrown>) {
+        let ended = match outcome {
+            Ok(Ok(flow)) => Ok(flow),
+            Ok(Err(error)) => Err(FailureKind::Error(error)),
+            Err(thrown) => Err(FailureKind::panic(thrown)),
+        };
+        self.end_with(entry, begun, ended);
+    }
+
+    pub(super) fn end_with(
+        &self,
+        entry: &Entry<T>,
+        begun: Begun,
+        ended: Result<Flow, FailureKind>,
+    ) {
+        if let Some((shift, since)) = begun.shift {
+            entry.counts.took(since.elapsed());
+            drop(shift);
+        }
+        match ended {
+            Ok(flow) => {
+                if flow == Flow::Stop && !entry.priority.is_monitor() {
+                    self.stop();
+                }
+                if let Some(on_success) = &entry.on_success
+                    && let Err(thrown) = caught(|| on_success(&self.event))
+                {
+                    self.fail_at(entry, FailurePlace::Callback, FailureKind::panic(thrown));
+                }
+            }
+            Err(kind) => self.fail_at(entry, FailurePlace::Handler, kind),
+        }
+    }
+
+    /// Reports a handler that was not called as its executor did not take it.
+    pub(super) fn refuse(&self, entry: &Entry<T>, kind: FailureKind) {
+        self.skip(1);
+        entry.counts.skipped.fetch_add(1, Relaxed);
+        self.fail_at(entry, FailurePlace::Handler, kind);
+    }
+
+    #[cold]
+    pub(super) fn fail_at(&self, entry: &Entry<T>, place: FailurePlace, kind: FailureKind) {
+        // Relaxed: a statistic.
+        entry.counts.failed.fetch_add(1, Relaxed);
+        let failure = Failure::of_handler(&self.event, entry, place, kind);
+        trace!(self.scene.debug, "{failure}");
+        if place == FailurePlace::Handler
+            && let Some(on_failure) = &entry.on_failure
+            && let Err(thrown) = caught(|| on_failure(&failure))
+        {
+            self.fail_at(entry, FailurePlace::Callback, FailureKind::panic(thrown));
+        }
+        self.fail(failure);
+    }
+}

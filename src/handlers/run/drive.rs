@@ -1,0 +1,113 @@
+//! Who polls a future where there is no runtime.
+
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::sync::Ordering::{AcqRel, Acquire};
+use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex};
+
+/// Polls a future to its end on this thread, asleep in between.
+pub(in crate::handlers) fn block_on<R>(future: impl Future<Output = R>) -> R {
+    /// Wakes a thread, and remembers that it did: the thread may be busy, or asleep for something else.
+    struct Bed {
+        thread: Thread,
+        called: AtomicBool,
+    }
+
+    impl Wake for Bed {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            // AcqRel: what was done before the call is seen by the poll after it.
+            if !self.called.swap(true, AcqRel) {
+                self.thread.unpark();
+            }
+        }
+    }
+
+    let bed = Arc::new(Bed {
+        thread: thread::current(),
+        called: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&bed));
+    let mut cx = TaskContext::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut cx) {
+            return result;
+        }
+        while !bed.called.swap(false, AcqRel) {
+            thread::park();
+        }
+    }
+}
+
+/// A future that nobody waits for: whoever wakes it polls it.
+type Detached = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Polls a future here, and from then on wherever it is woken.
+///
+/// Its polls must be short and free of the user's code, as they run inside of wakers: [`fly`](super::fly)
+/// with an executor is such a one, where its executor is.
+pub(in crate::handlers) fn detach(future: Detached) {
+    Arc::new(Driver {
+        state: AtomicU8::new(IDLE),
+        future: Mutex::new(Some(future)),
+    })
+    .wake();
+}
+
+struct Driver {
+    /// One of the three below. Who moves it from `IDLE` polls, and nobody else.
+    state: AtomicU8,
+    /// Taken out for the poll, so that it runs under no lock; `None` after the end.
+    future: Mutex<Option<Detached>>,
+}
+
+const IDLE: u8 = 0;
+const POLLING: u8 = 1;
+/// Polling, and woken since that began: to be polled again.
+const AGAIN: u8 = 2;
+
+impl Wake for Driver {
+    fn wake(self: Arc<Self>) {
+        // AcqRel: what was done before the wake is seen by the poll after it, this one or the next.
+        let woken = self
+            .state
+            .fetch_update(AcqRel, Acquire, |state| match state {
+                IDLE => Some(POLLING),
+                POLLING => Some(AGAIN),
+                _ => None,
+            });
+        if woken == Ok(IDLE) {
+            self.poll();
+        }
+    }
+}
+
+impl Driver {
+    fn poll(self: Arc<Self>) {
+        let waker = Waker::from(Arc::clone(&self));
+        let mut cx = TaskContext::from_waker(&waker);
+        loop {
+            let Some(mut future) = self.future.lock().take() else {
+                // It has ended; `POLLING` for ever, so that nobody comes here again.
+                return;
+            };
+            if future.as_mut().poll(&mut cx).is_ready() {
+                return;
+            }
+            *self.future.lock() = Some(future);
+            // AcqRel as above.
+            let idle = self.state.compare_exchange(POLLING, IDLE, AcqRel, Acquire);
+            if idle.is_ok() {
+                return;
+            }
+            // Woken meanwhile. Only this thread leaves that state.
+            self.state.swap(POLLING, AcqRel);
+        }
+    }
+}

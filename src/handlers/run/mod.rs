@@ -1,0 +1,190 @@
+//! One event on its way through its handlers.
+//!
+//! A [`Run`] is what all that work on one event share. Whoever works calls handlers by it, one at a
+//! time or many threads at once; which, and in which order, is up to [`walk`] (one thread, one after
+//! the other) and [`fly`] (steps of handlers that run together).
+
+mod calls;
+mod drive;
+mod fly;
+mod futures;
+mod step;
+mod walk;
+
+pub(super) use self::drive::{block_on, detach};
+pub(super) use self::fly::fly;
+pub(super) use self::step::Work;
+pub(super) use self::walk::{walk, walk_plain};
+
+use super::context::Origin;
+use super::core::Core;
+use super::dispatcher::Watch;
+use super::failure::Failure;
+use super::middleware::Tell;
+use super::report::Report;
+use super::roster::Route;
+use crate::cause::Cause;
+use crate::event::Event;
+use crate::shield::{caught, discard, drop_shielded};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex};
+
+/// One event, its handlers, and how far they are.
+pub(super) struct Run<T: Send + Sync + 'static> {
+    pub(super) scene: Scene<T>,
+    pub(super) event: Event<T>,
+    pub(super) route: Arc<Route<T>>,
+    generation: u64,
+    stopped: AtomicBool,
+    called: AtomicUsize,
+    skipped: AtomicUsize,
+    failures: Mutex<Vec<Failure<T>>>,
+    /// Its sums were added to those of all.
+    counted: AtomicBool,
+}
+
+/// Where an event is handled.
+pub(super) struct Scene<T: Send + Sync + 'static> {
+    pub(super) core: Arc<Core<T>>,
+    /// Where handlers emit.
+    pub(super) origin: Origin<T>,
+    /// The dispatcher's books, if there is one.
+    pub(super) watch: Option<Arc<Watch>>,
+    /// Whether its way is to be seen.
+    pub(super) debug: Option<bool>,
+}
+
+impl<T: Send + Sync + 'static> Clone for Scene<T> {
+    fn clone(&self) -> Self {
+        Scene {
+            core: Arc::clone(&self.core),
+            origin: self.origin.clone(),
+            watch: self.watch.clone(),
+            debug: self.debug,
+        }
+    }
+}
+
+/// An event that is ready for its handlers.
+pub(super) struct Routed<T: Send + Sync + 'static> {
+    pub(super) event: Event<T>,
+    pub(super) route: Arc<Route<T>>,
+    pub(super) generation: u64,
+}
+
+impl<T: Send + Sync + 'static> Run<T> {
+    pub(super) fn new(scene: Scene<T>, routed: Routed<T>) -> Arc<Self> {
+        Arc::new(Run {
+            scene,
+            event: routed.event,
+            route: routed.route,
+            generation: routed.generation,
+            stopped: AtomicBool::new(false),
+            called: AtomicUsize::new(0),
+            skipped: AtomicUsize::new(0),
+            failures: Mutex::new(Vec::new()),
+            counted: AtomicBool::new(false),
+        })
+    }
+
+    /// No handler of a later step is called, but monitors.
+    pub(super) fn stop(&self) {
+        // AcqRel: the next step's handlers see what was done before.
+        self.stopped.swap(true, AcqRel);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Acquire)
+    }
+
+    fn skip(&self, count: usize) {
+        // Relaxed, as all counts: read when all have ended, which orders them.
+        self.skipped.fetch_add(count, Relaxed);
+    }
+
+    /// What was done so far: all, if all have ended.
+    pub(super) fn report(&self) -> Report<T> {
+        let report = self.sums();
+        // Relaxed: who drops the run does so after this.
+        self.counted.store(true, Relaxed);
+        self.scene.count(&report);
+        report
+    }
+
+    fn sums(&self) -> Report<T> {
+        let errors = std::mem::take(&mut *self.failures.lock());
+        Report {
+            matched: self.route.entries.len(),
+            called: self.called.load(Relaxed),
+            failed: errors.len(),
+            skipped: self.skipped.load(Relaxed),
+            stopped: self.is_stopped(),
+            blocked: false,
+            errors,
+        }
+    }
+
+    /// Keeps a failure, and tells those who want to know.
+    fn fail(&self, failure: Failure<T>) {
+        self.scene.tell(&failure);
+        self.failures.lock().push(failure);
+    }
+}
+
+/// What a change replaced while this was on its way may have waited for it.
+impl<T: Send + Sync + 'static> Drop for Run<T> {
+    fn drop(&mut self) {
+        if !self.counted.load(Relaxed) {
+            // Given up on its way; what was done counts.
+            let sums = self.sums();
+            self.scene.count(&sums);
+            drop_shielded(sums);
+        }
+        if self.scene.core.registry.generation() != self.generation {
+            self.route = Arc::new(Route::empty());
+            self.scene.core.registry.sweep();
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Scene<T> {
+    /// Adds one event's sums to those of all.
+    pub(super) fn count(&self, report: &Report<T>) {
+        let totals = &self.core.totals;
+        totals.events.add(1);
+        totals.called.add(report.called as u64);
+        if report.skipped > 0 {
+            totals.skipped.add(report.skipped as u64);
+        }
+        if let Some(watch) = &self.watch {
+            watch.count(report.called, report.skipped, report.failed, report.blocked);
+        }
+    }
+
+    /// Keeps a failure and tells every error handler. What those fail at is counted, and told nobody:
+    /// so they cannot recurse (H3).
+    #[cold]
+    pub(super) fn tell(&self, failure: &Failure<T>) {
+        self.core.keep_failure(failure);
+        let on_error = Arc::clone(&self.core.registry.load().content.on_error);
+        if on_error.is_empty() {
+            #[cfg(feature = "tracing")]
+            ::tracing::error!(target: "chanbus::handlers", "{failure}");
+            return;
+        }
+        Cause::scope(failure.event(), || {
+            for on_error in &*on_error {
+                let told = caught(|| match &on_error.tell {
+                    Some(Tell::Call(tell)) => tell(failure),
+                    Some(Tell::Event(events)) => events.emit(failure, &self.origin),
+                    None => {}
+                });
+                if let Err(thrown) = told {
+                    let panicked = &self.core.totals.panicked_error_handlers;
+                    panicked.fetch_add(1, Relaxed);
+                    discard(thrown);
+                }
+            }
+        });
+    }
+}
