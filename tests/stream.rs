@@ -8,9 +8,7 @@ mod common;
 use std::future::{Future, pending, poll_fn, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(target_os = "linux")]
-use std::task::Waker;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use chanbus::{Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, Subscription};
@@ -466,13 +464,93 @@ fn c15_keepalives_by_tokios_clock() {
 }
 
 /// Polls a future once, by a task of its own that nobody runs again.
-#[cfg(target_os = "linux")]
 fn look<F: Future>(future: F) -> Option<F::Output> {
+    look_as(Waker::noop(), future)
+}
+
+/// Polls a future once.
+fn look_as<F: Future>(waker: &Waker, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    match future.as_mut().poll(&mut context) {
+    match future.as_mut().poll(&mut Context::from_waker(waker)) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
+    }
+}
+
+/// A task that counts its calls.
+#[derive(Default)]
+struct Calls(AtomicUsize);
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn p14_a_next_that_is_dropped_keeps_no_waker() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("n").unwrap();
+    let mut events = sub.stream();
+    let mut gaps = sub.stream().with_gaps();
+    let mut beats = sub.stream().with_gaps().keepalive(pending::<()>);
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let nobody_else = || assert_eq!(Arc::strong_count(&calls), 2);
+    for n in 0..3 {
+        assert!(look_as(&waker, events.next()).is_none());
+        nobody_else();
+        assert!(look_as(&waker, gaps.next()).is_none());
+        nobody_else();
+        assert!(look_as(&waker, beats.next()).is_none());
+        nobody_else();
+        // What comes is there for the next time, which waits as the first time.
+        bus.emit("n", n).unwrap();
+        assert_eq!(calls.0.load(Ordering::SeqCst), 0);
+        assert!(look_as(&waker, events.next()).is_some());
+        nobody_else();
+    }
+    // One that gives up after its call.
+    let mut called = Box::pin(events.next());
+    assert!(look_as(&waker, &mut called).is_none());
+    bus.emit("n", 3).unwrap();
+    drop(called);
+    assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+    nobody_else();
+}
+
+#[test]
+fn p14_a_next_that_is_forgotten_keeps_its_place_until_its_stream_is_polled_or_dropped() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("n").unwrap();
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let forget = |stream: &mut EventStream<u64>| {
+        let mut next = Box::pin(stream.next());
+        assert!(look_as(&waker, &mut next).is_none());
+        std::mem::forget(next);
+        assert_eq!(Arc::strong_count(&calls), 3);
+    };
+    let mut polled = sub.stream();
+    forget(&mut polled);
+    assert!(look(polled.next()).is_none());
+    assert_eq!(Arc::strong_count(&calls), 2);
+    let mut dropped = sub.stream();
+    forget(&mut dropped);
+    drop(dropped);
+    assert_eq!(Arc::strong_count(&calls), 2);
+}
+
+#[test]
+fn a_next_that_was_ready_takes_the_item_after_that() {
+    let bus = Bus::<u64>::new();
+    let mut stream = bus.subscribe("n").unwrap().into_stream();
+    bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
+    bus.close();
+    let mut next = Box::pin(stream.next());
+    for expected in [Some(0), Some(1), None] {
+        let event = look(&mut next).unwrap();
+        assert_eq!(event.map(|event| *event.payload()), expected);
     }
 }
 

@@ -152,8 +152,8 @@ impl<T: Send + Sync + 'static> Stream for GapStream<T> {
 }
 
 impl<T: Send + Sync + 'static> Waiting for GapStream<T> {
-    fn leave(&mut self) {
-        self.stream.leave();
+    fn give_up(&mut self) {
+        self.stream.give_up();
     }
 }
 
@@ -295,7 +295,8 @@ impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
                     ready!(sleep.poll(context));
                 }
                 // It has something to say, and does not wait while that is heard.
-                beats.leave();
+                let EventStream { sub, waiter } = &mut beats.stream;
+                sub.leave(waiter);
                 Some(Beat::Keepalive)
             }
         };
@@ -308,8 +309,8 @@ impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
 
 impl<T: Send + Sync + 'static, I: IdleTimer> Waiting for HeartbeatStream<T, I> {
     /// The timer runs on: the idle time is not over because somebody looked away.
-    fn leave(&mut self) {
-        self.beats.leave();
+    fn give_up(&mut self) {
+        self.beats.give_up();
     }
 }
 

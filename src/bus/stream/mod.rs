@@ -204,8 +204,11 @@ impl<T: Send + Sync + 'static> Stream for EventStream<T> {
 }
 
 impl<T: Send + Sync + 'static> Waiting for EventStream<T> {
-    fn leave(&mut self) {
-        self.sub.leave(&mut self.waiter);
+    fn give_up(&mut self) {
+        // Nothing is to be done for one that has found its item.
+        if self.waiter.enrolled {
+            self.sub.give_up(&mut self.waiter);
+        }
     }
 }
 
