@@ -6,12 +6,15 @@
 mod common;
 
 use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use chanbus::{Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, Subscription};
+use chanbus::{
+    Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, PanicPlace, Subscription,
+};
 #[cfg(target_os = "linux")]
 use common::spawn_asleep;
 use common::{Dice, POLICIES, guarded, soaked};
@@ -294,6 +297,101 @@ fn c15_keepalives_come_when_nothing_else_does() {
     bell.rung.store(1, Ordering::SeqCst);
     assert!(block_on(beats.next()).is_none() && block_on(beats.next()).is_none());
     assert!(beats.is_terminated());
+}
+
+/// Panics when it is dropped, or when what it yields is.
+struct Grudge;
+
+impl Drop for Grudge {
+    fn drop(&mut self) {
+        panic!("no way to go");
+    }
+}
+
+#[test]
+fn p11_a_timer_that_panics_when_it_is_dropped_takes_nothing_along() {
+    let reports = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reports);
+    let bus = Bus::builder().on_panic(move |panic| {
+        assert_eq!(panic.place(), PanicPlace::Destructor);
+        assert_eq!(panic.message(), "no way to go");
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let bus = bus.build().unwrap();
+    let sub = bus.subscription("n").capacity(1).subscribe().unwrap();
+    let rung = Arc::new(AtomicUsize::new(0));
+    let timer = Arc::clone(&rung);
+    let start = move || {
+        let (rung, grudge) = (Arc::clone(&timer), Grudge);
+        poll_fn(move |_| {
+            let _ = &grudge;
+            let took = rung.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            took.map_or(Poll::Pending, |_| Poll::Ready(Grudge))
+        })
+    };
+    let mut beats = sub.into_stream().with_gaps().keepalive(start);
+    assert!(look(beats.next()).is_none());
+    bus.publisher("n").unwrap().emit_batch(0..2_u64).unwrap();
+    // One panic of the timer, for the event.
+    assert_eq!(told(&mut beats), ["0", "1 missed"]);
+    assert_eq!(reports.load(Ordering::SeqCst), 1);
+    // `told` has begun another wait. A gap alone: the event that kept the place is taken elsewhere.
+    bus.publisher("n").unwrap().emit_batch(2..4).unwrap();
+    assert!(beats.subscription().try_recv().is_ok());
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Missed(1)))));
+    assert_eq!(reports.load(Ordering::SeqCst), 2);
+    // A keepalive: of what the timer yields, and of itself.
+    rung.store(1, Ordering::SeqCst);
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Keepalive))));
+    assert_eq!(reports.load(Ordering::SeqCst), 4);
+    // And the end.
+    assert!(look(beats.next()).is_none());
+    bus.close();
+    assert!(matches!(look(beats.next()), Some(None)));
+    assert_eq!(reports.load(Ordering::SeqCst), 5);
+}
+
+#[test]
+fn p11_a_timer_that_panicked_is_begun_anew() {
+    let bus = Bus::<u64>::new();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let times = Arc::clone(&begun);
+    let start = move || {
+        let nth = times.fetch_add(1, Ordering::SeqCst);
+        assert!(nth != 1, "not begun");
+        async move { assert!(nth != 0, "not waited for") }
+    };
+    let stream = bus.subscribe("n").unwrap().into_stream();
+    let mut beats = stream.with_gaps().keepalive(start);
+    for expected in ["not waited for", "not begun"] {
+        let looked = catch_unwind(AssertUnwindSafe(|| look(beats.next())));
+        let thrown = looked.map(|_| ()).unwrap_err();
+        assert_eq!(thrown.downcast_ref::<&str>(), Some(&expected));
+    }
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Keepalive))));
+    assert_eq!(begun.load(Ordering::SeqCst), 3);
+    bus.emit("n", 1).unwrap();
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Event(_)))));
+}
+
+/// A timer that panics, and panics again when it is dropped for that, ends no process.
+#[test]
+fn p11_a_timer_that_panics_twice_is_begun_anew() {
+    let bus = Bus::<u64>::new();
+    let mut first = true;
+    let start = move || {
+        let grudge = std::mem::take(&mut first).then(|| Grudge);
+        poll_fn(move |_| match &grudge {
+            Some(_) => panic!("not waited for"),
+            None => Poll::Ready(()),
+        })
+    };
+    let stream = bus.subscribe("n").unwrap().into_stream();
+    let mut beats = stream.with_gaps().keepalive(start);
+    let looked = catch_unwind(AssertUnwindSafe(|| look(beats.next())));
+    let thrown = looked.map(|_| ()).unwrap_err();
+    assert_eq!(thrown.downcast_ref::<&str>(), Some(&"not waited for"));
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Keepalive))));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,6 +11,7 @@ use futures_core::stream::{FusedStream, Stream};
 use super::next::Waiting;
 use super::{EventStream, NextFuture};
 use crate::bus::iter::Beat;
+use crate::bus::panics::{PanicPlace, shield};
 use crate::bus::subscriber::Popped;
 
 /// Events and the gaps between them; made by [`EventStream::with_gaps`].
@@ -85,6 +87,9 @@ impl<T: Send + Sync + 'static> GapStream<T> {
     /// The timer is any closure that begins to wait and returns the future: `async_io`'s
     /// `|| Timer::after(idle)`, tokio's `|| sleep(idle)`, or a test's own. One is begun when the stream
     /// has nothing to say, and dropped when it has.
+    ///
+    /// A timer that panics does so into who polls, and the next poll begins another one. What its destructor
+    /// panics with goes to [`BusBuilder::on_panic`](crate::BusBuilder::on_panic).
     ///
     /// ```
     /// use std::time::Duration;
@@ -274,35 +279,63 @@ impl<T: Send + Sync + 'static, I: IdleTimer> HeartbeatStream<T, I> {
     pub fn subscription(&self) -> &crate::Subscription<T> {
         self.beats.subscription()
     }
+
+    /// Waits for the timer, which is begun if none runs.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            beats,
+            timer,
+            running,
+        } = self;
+        // AssertUnwindSafe: the timer is the user's own, and its wait is not polled again.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if running.is_none() {
+                running.set(Some(timer.start()));
+            }
+            match running.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.poll(context),
+                None => Poll::Pending,
+            }
+        }));
+        match polled {
+            Ok(polled) => polled.map(|outcome| beats.subscription().shared.core.discard(outcome)),
+            Err(thrown) => {
+                // It is for who polls. The next one begins another wait: a future that panicked is not
+                // to be polled any more.
+                self.end_wait();
+                resume_unwind(thrown)
+            }
+        }
+    }
+
+    /// Drops the wait that runs, if there is one. Its destructor is the user's, and must not take along
+    /// what the stream is about to say.
+    fn end_wait(&mut self) {
+        let Self { beats, running, .. } = self;
+        if running.is_some() {
+            let core = &beats.subscription().shared.core;
+            shield(core.on_panic(), PanicPlace::Destructor, None, None, || {
+                running.set(None);
+            });
+        }
+    }
 }
 
 impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
     type Item = Beat<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Beat<T>>> {
-        let Self {
-            beats,
-            timer,
-            running,
-        } = &mut *self;
-        let beat = match beats.poll_beat(context) {
+        let beat = match self.beats.poll_beat(context) {
             Poll::Ready(beat) => beat,
             Poll::Pending => {
-                if running.is_none() {
-                    running.set(Some(timer.start()));
-                }
-                if let Some(sleep) = running.as_mut().as_pin_mut() {
-                    ready!(sleep.poll(context));
-                }
+                ready!(self.poll_timer(context));
                 // It has something to say, and does not wait while that is heard.
-                let EventStream { sub, waiter } = &mut beats.stream;
+                let EventStream { sub, waiter } = &mut self.beats.stream;
                 sub.leave(waiter);
                 Some(Beat::Keepalive)
             }
         };
-        if running.is_some() {
-            running.set(None);
-        }
+        self.end_wait();
         Poll::Ready(beat)
     }
 }
