@@ -561,6 +561,64 @@ fn c15_keepalives_by_tokios_clock() {
     });
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn c15_keepalives_go_from_one_runtime_of_tokios_to_another() {
+    use std::time::Duration;
+    use tokio::time::{Instant, advance};
+
+    const IDLE: Duration = Duration::from_secs(5);
+    let runtime = || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        { runtime }
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    guarded(move || {
+        let bus = Bus::new();
+        let mut beats = bus.subscribe("n").unwrap().into_stream().heartbeats(IDLE);
+        let second = runtime();
+        // From one that ends.
+        let first = runtime();
+        assert!(first.block_on(async { look(beats.next()) }).is_none());
+        drop(first);
+        assert!(matches!(
+            second.block_on(beats.next()),
+            Some(Beat::Keepalive)
+        ));
+        // From one that nobody runs, and whose clock is far ahead.
+        let third = runtime();
+        third.block_on(async {
+            advance(1_000 * IDLE).await;
+            assert!(look(beats.next()).is_none());
+        });
+        second.block_on(async {
+            let began = Instant::now();
+            assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+            assert!(began.elapsed() < 2 * IDLE);
+        });
+        // An idle time is not longer for being looked at.
+        second.block_on(async {
+            let began = Instant::now();
+            for _ in 0..4 {
+                assert!(look(beats.next()).is_none());
+                advance(IDLE / 5).await;
+            }
+            assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+            assert!(began.elapsed() >= IDLE && began.elapsed() < IDLE + IDLE / 5);
+        });
+        // Outside of all of them it says what there is to say.
+        let looked = catch_unwind(AssertUnwindSafe(|| look(beats.next()).is_none()));
+        assert!(looked.is_err());
+        bus.emit("n", 1_u64).unwrap();
+        assert!(matches!(look(beats.next()), Some(Some(Beat::Event(_)))));
+        bus.close();
+        assert!(matches!(look(beats.next()), Some(None)));
+    });
+}
+
 /// Polls a future once, by a task of its own that nobody runs again.
 fn look<F: Future>(future: F) -> Option<F::Output> {
     look_as(Waker::noop(), future)
