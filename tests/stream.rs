@@ -656,6 +656,10 @@ fn p14_a_next_that_is_dropped_keeps_no_waker() {
     for n in 0..3 {
         assert!(look_as(&waker, events.next()).is_none());
         nobody_else();
+        // On a `&mut` it is the stream's own as well, though a `StreamExt` is imported.
+        let by_reference = &mut events;
+        assert!(look_as(&waker, by_reference.next()).is_none());
+        nobody_else();
         assert!(look_as(&waker, gaps.next()).is_none());
         nobody_else();
         assert!(look_as(&waker, beats.next()).is_none());
