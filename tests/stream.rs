@@ -6,14 +6,15 @@
 mod common;
 
 use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(target_os = "linux")]
-use std::task::Waker;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use chanbus::{Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, Subscription};
+use chanbus::{
+    Beat, Bus, EventStream, GapStream, HeartbeatStream, Overflow, PanicPlace, Subscription,
+};
 #[cfg(target_os = "linux")]
 use common::spawn_asleep;
 use common::{Dice, POLICIES, guarded, soaked};
@@ -298,6 +299,101 @@ fn c15_keepalives_come_when_nothing_else_does() {
     assert!(beats.is_terminated());
 }
 
+/// Panics when it is dropped, or when what it yields is.
+struct Grudge;
+
+impl Drop for Grudge {
+    fn drop(&mut self) {
+        panic!("no way to go");
+    }
+}
+
+#[test]
+fn p11_a_timer_that_panics_when_it_is_dropped_takes_nothing_along() {
+    let reports = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reports);
+    let bus = Bus::builder().on_panic(move |panic| {
+        assert_eq!(panic.place(), PanicPlace::Destructor);
+        assert_eq!(panic.message(), "no way to go");
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let bus = bus.build().unwrap();
+    let sub = bus.subscription("n").capacity(1).subscribe().unwrap();
+    let rung = Arc::new(AtomicUsize::new(0));
+    let timer = Arc::clone(&rung);
+    let start = move || {
+        let (rung, grudge) = (Arc::clone(&timer), Grudge);
+        poll_fn(move |_| {
+            let _ = &grudge;
+            let took = rung.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            took.map_or(Poll::Pending, |_| Poll::Ready(Grudge))
+        })
+    };
+    let mut beats = sub.into_stream().with_gaps().keepalive(start);
+    assert!(look(beats.next()).is_none());
+    bus.publisher("n").unwrap().emit_batch(0..2_u64).unwrap();
+    // One panic of the timer, for the event.
+    assert_eq!(told(&mut beats), ["0", "1 missed"]);
+    assert_eq!(reports.load(Ordering::SeqCst), 1);
+    // `told` has begun another wait. A gap alone: the event that kept the place is taken elsewhere.
+    bus.publisher("n").unwrap().emit_batch(2..4).unwrap();
+    assert!(beats.subscription().try_recv().is_ok());
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Missed(1)))));
+    assert_eq!(reports.load(Ordering::SeqCst), 2);
+    // A keepalive: of what the timer yields, and of itself.
+    rung.store(1, Ordering::SeqCst);
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Keepalive))));
+    assert_eq!(reports.load(Ordering::SeqCst), 4);
+    // And the end.
+    assert!(look(beats.next()).is_none());
+    bus.close();
+    assert!(matches!(look(beats.next()), Some(None)));
+    assert_eq!(reports.load(Ordering::SeqCst), 5);
+}
+
+#[test]
+fn p11_a_timer_that_panicked_is_begun_anew() {
+    let bus = Bus::<u64>::new();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let times = Arc::clone(&begun);
+    let start = move || {
+        let nth = times.fetch_add(1, Ordering::SeqCst);
+        assert!(nth != 1, "not begun");
+        async move { assert!(nth != 0, "not waited for") }
+    };
+    let stream = bus.subscribe("n").unwrap().into_stream();
+    let mut beats = stream.with_gaps().keepalive(start);
+    for expected in ["not waited for", "not begun"] {
+        let looked = catch_unwind(AssertUnwindSafe(|| look(beats.next())));
+        let thrown = looked.map(|_| ()).unwrap_err();
+        assert_eq!(thrown.downcast_ref::<&str>(), Some(&expected));
+    }
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Keepalive))));
+    assert_eq!(begun.load(Ordering::SeqCst), 3);
+    bus.emit("n", 1).unwrap();
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Event(_)))));
+}
+
+/// A timer that panics, and panics again when it is dropped for that, ends no process.
+#[test]
+fn p11_a_timer_that_panics_twice_is_begun_anew() {
+    let bus = Bus::<u64>::new();
+    let mut first = true;
+    let start = move || {
+        let grudge = std::mem::take(&mut first).then(|| Grudge);
+        poll_fn(move |_| match &grudge {
+            Some(_) => panic!("not waited for"),
+            None => Poll::Ready(()),
+        })
+    };
+    let stream = bus.subscribe("n").unwrap().into_stream();
+    let mut beats = stream.with_gaps().keepalive(start);
+    let looked = catch_unwind(AssertUnwindSafe(|| look(beats.next())));
+    let thrown = looked.map(|_| ()).unwrap_err();
+    assert_eq!(thrown.downcast_ref::<&str>(), Some(&"not waited for"));
+    assert!(matches!(look(beats.next()), Some(Some(Beat::Keepalive))));
+}
+
 #[test]
 fn p12_a_keepalive_needs_no_event() {
     let bus: Bus<u64> = Bus::new();
@@ -465,14 +561,156 @@ fn c15_keepalives_by_tokios_clock() {
     });
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn c15_keepalives_go_from_one_runtime_of_tokios_to_another() {
+    use std::time::Duration;
+    use tokio::time::{Instant, advance};
+
+    const IDLE: Duration = Duration::from_secs(5);
+    let runtime = || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        { runtime }
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    guarded(move || {
+        let bus = Bus::new();
+        let mut beats = bus.subscribe("n").unwrap().into_stream().heartbeats(IDLE);
+        let second = runtime();
+        // From one that ends.
+        let first = runtime();
+        assert!(first.block_on(async { look(beats.next()) }).is_none());
+        drop(first);
+        assert!(matches!(
+            second.block_on(beats.next()),
+            Some(Beat::Keepalive)
+        ));
+        // From one that nobody runs, and whose clock is far ahead.
+        let third = runtime();
+        third.block_on(async {
+            advance(1_000 * IDLE).await;
+            assert!(look(beats.next()).is_none());
+        });
+        second.block_on(async {
+            let began = Instant::now();
+            assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+            assert!(began.elapsed() < 2 * IDLE);
+        });
+        // An idle time is not longer for being looked at.
+        second.block_on(async {
+            let began = Instant::now();
+            for _ in 0..4 {
+                assert!(look(beats.next()).is_none());
+                advance(IDLE / 5).await;
+            }
+            assert!(matches!(beats.next().await, Some(Beat::Keepalive)));
+            assert!(began.elapsed() >= IDLE && began.elapsed() < IDLE + IDLE / 5);
+        });
+        // Outside of all of them it says what there is to say.
+        let looked = catch_unwind(AssertUnwindSafe(|| look(beats.next()).is_none()));
+        assert!(looked.is_err());
+        bus.emit("n", 1_u64).unwrap();
+        assert!(matches!(look(beats.next()), Some(Some(Beat::Event(_)))));
+        bus.close();
+        assert!(matches!(look(beats.next()), Some(None)));
+    });
+}
+
 /// Polls a future once, by a task of its own that nobody runs again.
-#[cfg(target_os = "linux")]
 fn look<F: Future>(future: F) -> Option<F::Output> {
+    look_as(Waker::noop(), future)
+}
+
+/// Polls a future once.
+fn look_as<F: Future>(waker: &Waker, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    match future.as_mut().poll(&mut context) {
+    match future.as_mut().poll(&mut Context::from_waker(waker)) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
+    }
+}
+
+/// A task that counts its calls.
+#[derive(Default)]
+struct Calls(AtomicUsize);
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn p14_a_next_that_is_dropped_keeps_no_waker() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("n").unwrap();
+    let mut events = sub.stream();
+    let mut gaps = sub.stream().with_gaps();
+    let mut beats = sub.stream().with_gaps().keepalive(pending::<()>);
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let nobody_else = || assert_eq!(Arc::strong_count(&calls), 2);
+    for n in 0..3 {
+        assert!(look_as(&waker, events.next()).is_none());
+        nobody_else();
+        // On a `&mut` it is the stream's own as well, though a `StreamExt` is imported.
+        let by_reference = &mut events;
+        assert!(look_as(&waker, by_reference.next()).is_none());
+        nobody_else();
+        assert!(look_as(&waker, gaps.next()).is_none());
+        nobody_else();
+        assert!(look_as(&waker, beats.next()).is_none());
+        nobody_else();
+        // What comes is there for the next time, which waits as the first time.
+        bus.emit("n", n).unwrap();
+        assert_eq!(calls.0.load(Ordering::SeqCst), 0);
+        assert!(look_as(&waker, events.next()).is_some());
+        nobody_else();
+    }
+    // One that gives up after its call.
+    let mut called = Box::pin(events.next());
+    assert!(look_as(&waker, &mut called).is_none());
+    bus.emit("n", 3).unwrap();
+    drop(called);
+    assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+    nobody_else();
+}
+
+#[test]
+fn p14_a_next_that_is_forgotten_keeps_its_place_until_its_stream_is_polled_or_dropped() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("n").unwrap();
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let forget = |stream: &mut EventStream<u64>| {
+        let mut next = Box::pin(stream.next());
+        assert!(look_as(&waker, &mut next).is_none());
+        std::mem::forget(next);
+        assert_eq!(Arc::strong_count(&calls), 3);
+    };
+    let mut polled = sub.stream();
+    forget(&mut polled);
+    assert!(look(polled.next()).is_none());
+    assert_eq!(Arc::strong_count(&calls), 2);
+    let mut dropped = sub.stream();
+    forget(&mut dropped);
+    drop(dropped);
+    assert_eq!(Arc::strong_count(&calls), 2);
+}
+
+#[test]
+fn a_next_that_was_ready_takes_the_item_after_that() {
+    let bus = Bus::<u64>::new();
+    let mut stream = bus.subscribe("n").unwrap().into_stream();
+    bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
+    bus.close();
+    let mut next = Box::pin(stream.next());
+    for expected in [Some(0), Some(1), None] {
+        let event = look(&mut next).unwrap();
+        assert_eq!(event.map(|event| *event.payload()), expected);
     }
 }
 

@@ -29,7 +29,7 @@ pub enum PanicPlace {
     Tap,
     /// The waker of a task that waits for an event: its call, or its destructor.
     Waker,
-    /// The destructor of a payload, an extension or a callback that the bus let go of.
+    /// The destructor of a payload, an extension, a callback or a stream's timer that the bus let go of.
     Destructor,
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +10,9 @@ use futures_core::stream::{FusedStream, Stream};
 
 use super::next::Waiting;
 use super::{EventStream, NextFuture};
+use crate::bus::Subscription;
 use crate::bus::iter::Beat;
+use crate::bus::panics::{PanicPlace, shield};
 use crate::bus::subscriber::Popped;
 
 /// Events and the gaps between them; made by [`EventStream::with_gaps`].
@@ -76,15 +79,21 @@ impl<T: Send + Sync + 'static> GapStream<T> {
     /// assert!(beats.subscription().is_empty());
     /// # Ok::<(), chanbus::Error>(())
     /// ```
-    pub fn subscription(&self) -> &crate::Subscription<T> {
+    pub fn subscription(&self) -> &Subscription<T> {
         self.stream.subscription()
     }
 
     /// Adds [`Beat::Keepalive`] wherever the timer runs out before anything else comes.
     ///
     /// The timer is any closure that begins to wait and returns the future: `async_io`'s
-    /// `|| Timer::after(idle)`, tokio's `|| sleep(idle)`, or a test's own. One is begun when the stream
-    /// has nothing to say, and dropped when it has.
+    /// `|| Timer::after(idle)`, tokio's `|| sleep(idle)` (which stays with the runtime that began it, see
+    /// [`IdleTimer::renew`]), or a test's own. One is begun when the stream has nothing to say, and dropped
+    /// when it has. It runs on while a [`next`](HeartbeatStream::next) was dropped and there is no other
+    /// yet: the idle time is not over because somebody looked away, and the timer may call the task that
+    /// began it.
+    ///
+    /// A timer that panics does so into who polls, and the next poll begins another one. What its destructor
+    /// panics with goes to [`BusBuilder::on_panic`](crate::BusBuilder::on_panic).
     ///
     /// ```
     /// use std::time::Duration;
@@ -152,8 +161,8 @@ impl<T: Send + Sync + 'static> Stream for GapStream<T> {
 }
 
 impl<T: Send + Sync + 'static> Waiting for GapStream<T> {
-    fn leave(&mut self) {
-        self.stream.leave();
+    fn give_up(&mut self) {
+        self.stream.give_up();
     }
 }
 
@@ -203,6 +212,36 @@ pub trait IdleTimer {
 
     /// Begins to wait.
     fn start(&mut self) -> Self::Sleep;
+
+    /// Asked before a wait that is under way is polled: another one for the rest of the time, in its
+    /// place, if this one will not do. By default it goes on.
+    ///
+    /// Some waits belong to what began them, as tokio's do to their runtime; a stream does not, and may
+    /// be polled elsewhere.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use chanbus::IdleTimer;
+    /// use tokio::time::{Instant, Sleep, sleep, sleep_until};
+    ///
+    /// struct Idle(Duration);
+    ///
+    /// impl IdleTimer for Idle {
+    ///     type Sleep = Sleep;
+    ///
+    ///     fn start(&mut self) -> Sleep {
+    ///         sleep(self.0)
+    ///     }
+    ///
+    ///     fn renew(&mut self, running: &Sleep) -> Option<Sleep> {
+    ///         Some(sleep_until(running.deadline()))
+    ///     }
+    /// }
+    /// ```
+    fn renew(&mut self, running: &Self::Sleep) -> Option<Self::Sleep> {
+        let _ = running;
+        None
+    }
 }
 
 impl<F: FnMut() -> S, S: Future> IdleTimer for F {
@@ -216,7 +255,8 @@ impl<F: FnMut() -> S, S: Future> IdleTimer for F {
 /// Events, gaps, and keepalives after each idle time; made by [`GapStream::keepalive`] and, with the
 /// feature `tokio`, [`EventStream::heartbeats`].
 ///
-/// It allocates once, when it is made.
+/// It allocates once, when it is made. The timer runs on while a [`next`](HeartbeatStream::next) was
+/// dropped and there is no other yet, so that a `select!` does not put the keepalives off.
 ///
 /// ```
 /// use std::time::Duration;
@@ -271,8 +311,52 @@ impl<T: Send + Sync + 'static, I: IdleTimer> HeartbeatStream<T, I> {
     /// assert!(beats.subscription().is_empty());
     /// # Ok::<(), chanbus::Error>(())
     /// ```
-    pub fn subscription(&self) -> &crate::Subscription<T> {
+    pub fn subscription(&self) -> &Subscription<T> {
         self.beats.subscription()
+    }
+
+    /// Waits for the timer, which is begun if none runs.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            beats,
+            timer,
+            running,
+        } = self;
+        // AssertUnwindSafe: the timer is the user's own, and its wait is not polled again.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let begun = match running.as_ref().get_ref() {
+                None => Some(timer.start()),
+                Some(sleep) => timer.renew(sleep),
+            };
+            if begun.is_some() {
+                end_wait(beats.subscription(), running);
+                running.set(begun);
+            }
+            match running.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.poll(context),
+                None => Poll::Pending,
+            }
+        }));
+        match polled {
+            Ok(polled) => polled.map(|outcome| beats.subscription().shared.core.discard(outcome)),
+            Err(thrown) => {
+                // It is for who polls. The next one begins another wait: a future that panicked is not
+                // to be polled any more.
+                end_wait(beats.subscription(), running);
+                resume_unwind(thrown)
+            }
+        }
+    }
+}
+
+/// Drops the wait that runs, if there is one. Its destructor is the user's, and must not take along what
+/// the stream is about to say.
+fn end_wait<T: Send + Sync + 'static, S>(sub: &Subscription<T>, running: &mut Pin<Box<Option<S>>>) {
+    if running.is_some() {
+        let hook = sub.shared.core.on_panic();
+        shield(hook, PanicPlace::Destructor, None, None, || {
+            running.set(None);
+        });
     }
 }
 
@@ -280,36 +364,26 @@ impl<T: Send + Sync + 'static, I: IdleTimer> Stream for HeartbeatStream<T, I> {
     type Item = Beat<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Beat<T>>> {
-        let Self {
-            beats,
-            timer,
-            running,
-        } = &mut *self;
-        let beat = match beats.poll_beat(context) {
+        let beat = match self.beats.poll_beat(context) {
             Poll::Ready(beat) => beat,
             Poll::Pending => {
-                if running.is_none() {
-                    running.set(Some(timer.start()));
-                }
-                if let Some(sleep) = running.as_mut().as_pin_mut() {
-                    ready!(sleep.poll(context));
-                }
+                ready!(self.poll_timer(context));
                 // It has something to say, and does not wait while that is heard.
-                beats.leave();
+                let EventStream { sub, waiter } = &mut self.beats.stream;
+                sub.leave(waiter);
                 Some(Beat::Keepalive)
             }
         };
-        if running.is_some() {
-            running.set(None);
-        }
+        let Self { beats, running, .. } = &mut *self;
+        end_wait(beats.subscription(), running);
         Poll::Ready(beat)
     }
 }
 
 impl<T: Send + Sync + 'static, I: IdleTimer> Waiting for HeartbeatStream<T, I> {
     /// The timer runs on: the idle time is not over because somebody looked away.
-    fn leave(&mut self) {
-        self.beats.leave();
+    fn give_up(&mut self) {
+        self.beats.give_up();
     }
 }
 

@@ -78,9 +78,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
 /// waits an emit pays nothing for it.
 ///
 /// Dropping it, or the future of [`next`](EventStream::next), at any point loses no event, and wakes
-/// another consumer of the same subscription if this one was woken in vain. (Who polls it by hand, or by
-/// another's `StreamExt`, and leaves it waiting keeps its place in the line of those who share the
-/// subscription: to be polled again, or dropped.)
+/// another consumer of the same subscription if this one was woken in vain.
 ///
 /// It never yields to other tasks while events wait; a runtime's own means do that, if it must.
 ///
@@ -100,6 +98,16 @@ impl<T: Send + Sync + 'static> Subscription<T> {
 /// });
 /// # Ok::<(), chanbus::Error>(())
 /// ```
+///
+/// # Which `next` it is
+///
+/// [`next`](EventStream::next) is a method of the stream's own, so it is the one that is called on a stream
+/// and on a `&mut` to it, also where a `StreamExt` of another crate's is imported. On a stream that is pinned
+/// (`pin!`), boxed or adapted (`map`, `filter`, ...) `next` is that `StreamExt`'s. It loses no event either.
+/// But one that is dropped leaves the stream waiting, as does who polls it by hand: it keeps its place in
+/// the line of those who share the subscription, and may be called for an event that another could have
+/// taken, until it is polled again or dropped. Streams are `Unpin`, all of this crate's, so there is no need to
+/// pin or box them.
 #[must_use = "streams do nothing unless polled, and dropping one unsubscribes"]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
 pub struct EventStream<T: Send + Sync + 'static> {
@@ -204,8 +212,11 @@ impl<T: Send + Sync + 'static> Stream for EventStream<T> {
 }
 
 impl<T: Send + Sync + 'static> Waiting for EventStream<T> {
-    fn leave(&mut self) {
-        self.sub.leave(&mut self.waiter);
+    fn give_up(&mut self) {
+        // Nothing is to be done for one that has found its item.
+        if self.waiter.enrolled {
+            self.sub.give_up(&mut self.waiter);
+        }
     }
 }
 

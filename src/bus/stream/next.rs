@@ -9,8 +9,8 @@ use futures_core::stream::Stream;
 
 /// A stream that holds a place among those who wait.
 pub(crate) trait Waiting: Stream + Unpin {
-    /// Gives the place up until it is polled again.
-    fn leave(&mut self);
+    /// Gives the place up, and the waker there, if it waits; until it is polled again.
+    fn give_up(&mut self);
 }
 
 /// The next item of a stream, or its end; made by [`EventStream::next`](crate::EventStream::next) and
@@ -18,6 +18,10 @@ pub(crate) trait Waiting: Stream + Unpin {
 ///
 /// Dropped before it is ready, as `select!` and timeouts do, it loses nothing, and its stream waits no
 /// longer: an event that comes meanwhile is for another consumer of the same subscription, if one waits.
+/// The waker of its task goes with it. (A future that is given to [`mem::forget`](std::mem::forget)
+/// keeps its place in the line, and the waker, until the stream is polled again or dropped.)
+///
+/// Polled again after it was ready, it takes the item after that.
 ///
 /// ```
 /// use futures_lite::future::{block_on, poll_once};
@@ -56,7 +60,7 @@ impl<S: Waiting> Future for NextFuture<'_, S> {
 
 impl<S: Waiting> Drop for NextFuture<'_, S> {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.give_up();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{EventStream, HeartbeatStream, IdleTimer};
 
@@ -50,15 +50,29 @@ impl IdleTimer for TokioTimer {
     fn start(&mut self) -> Sleep {
         sleep(self.0)
     }
+
+    /// A sleep belongs to the runtime that began it, and panics when that has gone, or never ends when
+    /// nobody runs it. The runtime of now cannot be told from that one (its id may be used again), so the
+    /// rest is slept by the runtime of now, whichever it is.
+    fn renew(&mut self, running: &Sleep) -> Option<Sleep> {
+        // Never more than the idle time: a clock that was paused may have been ahead of this one.
+        let latest = Instant::now().checked_add(self.0);
+        let deadline = running.deadline();
+        Some(sleep_until(
+            latest.map_or(deadline, |latest| deadline.min(latest)),
+        ))
+    }
 }
 
 impl<T: Send + Sync + 'static> EventStream<T> {
     /// Events, gaps, and keepalives after each `idle` without anything, by tokio's clock: what
-    /// [`Subscription::heartbeats`](crate::Subscription::heartbeats) is for threads.
+    /// [`Subscription::heartbeats`](crate::Subscription::heartbeats) is for threads. It may go from one
+    /// runtime to another, also while an idle time is under way, which goes on there.
     ///
     /// # Panics
     ///
-    /// When it is polled outside of a tokio runtime with time enabled.
+    /// When it is polled outside of a tokio runtime with time enabled and has nothing to say. What there
+    /// is to say it says anywhere.
     ///
     /// ```
     /// use std::time::Duration;

@@ -43,7 +43,7 @@ use crate::sync::{AtomicBool, Mutex};
 pub(crate) struct Waiter {
     place: Option<usize>,
     /// Enrolled, and has not left since, though it may have been called.
-    enrolled: bool,
+    pub(crate) enrolled: bool,
     /// Its place has a waker, as far as it knows.
     keeps_waker: bool,
 }
@@ -236,9 +236,10 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
-    /// [`leave`](Mailbox::leave), for ever.
+    /// [`leave`](Mailbox::leave), and the mailbox keeps nothing of it; who enrols again does so anew.
     pub(crate) fn give_up(&self, waiter: &mut Waiter, spent: &mut impl FnMut(Spent)) {
         self.leave(waiter, spent);
+        waiter.keeps_waker = false;
         if let Some((wakers, place)) = self.wakers.get().zip(waiter.place.take()) {
             let waker = wakers.lock().vacate(place);
             waker.map(Spent::Drop).into_iter().for_each(spent);
