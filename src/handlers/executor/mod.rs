@@ -171,6 +171,15 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// What a closure that is an executor may return: nothing, or what [`Executor::execute`] returns.
+///
+/// ```
+/// use chanbus::{Emitter, Handlers, Job, Refusal};
+///
+/// let handlers = Handlers::<u32>::new();
+/// let takes_all = Emitter::new(&handlers, |job: Job| job.run());
+/// let takes_none = Emitter::new(&handlers, |job: Job| Err(job.refuse(Refusal::ShutDown)));
+/// # let _ = (takes_all, takes_none);
+/// ```
 pub trait Executed: sealed::Sealed {
     #[doc(hidden)]
     fn into_result(self) -> Result<(), ExecuteError>;
