@@ -331,10 +331,11 @@ impl<T: Send + Sync + 'static> Emitter<T> {
 
     /// Emits without blocking: the future is ready when all handlers have ended.
     ///
-    /// The event's way begins when the future is first polled. On [`Inline`] and [`BlockOn`] handlers run in
-    /// its polls, async ones as part of it; so this suits any runtime, also a single-threaded one. If it is
-    /// dropped before its end, handlers that an executor has begun go on, those that ran as part of it
-    /// end there ([`FailureKind::Lost`](crate::FailureKind::Lost)), and later ones are not called.
+    /// The event is made, and passes middleware, at once; handlers are called when the future is polled. On
+    /// [`Inline`] and [`BlockOn`] they run in its polls, async ones as part of it; so this suits any
+    /// runtime, also a single-threaded one. If it is dropped before its end, handlers that an executor was
+    /// handed are called all the same, those that ran as part of it end there
+    /// ([`FailureKind::Lost`](crate::FailureKind::Lost)), and those of later steps are not called.
     ///
     /// # Errors
     ///
@@ -406,6 +407,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             core: Arc::clone(&self.0.core),
             origin: Origin::Emitter(self.clone()),
             watch: None,
+            over: None,
             debug: self.debug_setting(),
         }
     }

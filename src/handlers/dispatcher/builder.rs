@@ -218,6 +218,8 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             core,
             origin: Origin::Bus(self.bus.downgrade()),
             watch: Some(Arc::clone(&watch)),
+            // Each start has its own.
+            over: None,
         };
         Ok(Dispatcher {
             shared: Arc::new(Shared {
@@ -236,6 +238,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
                     ended: false,
                     thread: None,
                     nudge: None,
+                    over: Arc::default(),
                 }),
                 changed: Condvar::new(),
             }),

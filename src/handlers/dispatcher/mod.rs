@@ -39,7 +39,7 @@ use super::Handlers;
 use super::executor::{Chosen, Mode};
 use super::run::Scene;
 use crate::bus::{Bus, Subscription};
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, AtomicBool, Condvar, Mutex};
 
 /// Feeds the handlers of a registry from a bus.
 ///
@@ -107,6 +107,8 @@ struct State {
     /// Has the thread of this epoch look again. Each has a channel of its own, so that none takes what
     /// is meant for another.
     nudge: Option<Nudge>,
+    /// Raised when a stop gives up on this epoch: its runs call no more handlers.
+    over: Arc<AtomicBool>,
 }
 
 /// One is enough: it says "look again".

@@ -10,9 +10,9 @@ use crate::error::TryRecvError;
 use crate::event::Event;
 use crate::handlers::executor::{Chosen, Mode};
 use crate::handlers::report::Report;
-use crate::handlers::run::{Run, block_on, detach, fly, walk};
+use crate::handlers::run::{Run, Scene, block_on, detach, fly, walk};
 use crate::shield::{caught, discard};
-use crate::sync::{Arc, Select};
+use crate::sync::{Arc, AtomicBool, Select};
 
 /// What the thread finds when it looks for an event.
 enum Taken<T> {
@@ -24,6 +24,14 @@ enum Taken<T> {
     },
     /// Not wanted any more.
     Leave,
+}
+
+/// What a thread has of its own epoch.
+struct Desk<T: Send + Sync + 'static> {
+    epoch: u64,
+    nudge: Nudge,
+    nudges: Receiver<()>,
+    scene: Scene<T>,
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
@@ -40,11 +48,20 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let epoch = state.epoch + 1;
         let shared = Arc::clone(self);
         let (nudge, nudges) = Nudge::new();
-        let mine = nudge.clone();
+        let over = Arc::new(AtomicBool::new(false));
+        let desk = Desk {
+            epoch,
+            nudge: nudge.clone(),
+            nudges,
+            scene: Scene {
+                over: Some(Arc::clone(&over)),
+                ..self.scene.clone()
+            },
+        };
         let name = self.sub.name().unwrap_or("dispatcher").to_owned();
         let thread = thread::Builder::new()
             .name(name)
-            .spawn(move || shared.serve(epoch, &mine, &nudges));
+            .spawn(move || shared.serve(&desk));
         match thread {
             Ok(thread) => {
                 // The thread waits for the lock that this holds.
@@ -54,6 +71,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 state.serving = true;
                 state.thread = Some(thread);
                 state.nudge = Some(nudge);
+                state.over = over;
                 Ok(())
             }
             Err(error) => {
@@ -63,16 +81,16 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
     }
 
-    fn serve(self: &Arc<Self>, epoch: u64, nudge: &Nudge, nudges: &Receiver<()>) {
+    fn serve(self: &Arc<Self>, desk: &Desk<T>) {
         loop {
-            match self.take(epoch) {
-                Taken::Event(event) => self.handle(epoch, nudge, event),
-                Taken::Nothing { events } => self.sleep(nudges, events),
+            match self.take(desk.epoch) {
+                Taken::Event(event) => self.handle(desk, event),
+                Taken::Nothing { events } => self.sleep(&desk.nudges, events),
                 Taken::Leave => break,
             }
         }
         let mut state = self.state.lock();
-        if state.epoch == epoch {
+        if state.epoch == desk.epoch {
             state.serving = false;
             self.settle(&mut state);
         }
@@ -120,23 +138,23 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 
     /// Has one event handled.
-    fn handle(self: &Arc<Self>, epoch: u64, nudge: &Nudge, event: Event<T>) {
+    fn handle(self: &Arc<Self>, desk: &Desk<T>, event: Event<T>) {
         let began = Instant::now();
         let inside = self.watch.enter();
         let ended = Ended {
             shared: Arc::clone(self),
-            epoch,
-            nudge: nudge.clone(),
+            epoch: desk.epoch,
+            nudge: desk.nudge.clone(),
             began,
         };
         // Handlers are caught one by one; this is for what may come beside them, such as the destructor of
         // the event.
-        let handled = caught(|| match self.scene.route(event) {
+        let handled = caught(|| match desk.scene.route(event) {
             Err(_blocked) => drop(ended),
             Ok(routed) => match &self.executor {
                 Chosen::Here { block_on: on } => {
                     let on = *on && routed.route.has_async;
-                    let run = Run::new(self.scene.clone(), routed);
+                    let run = Run::new(desk.scene.clone(), routed);
                     if on {
                         block_on(fly(Arc::clone(&run), None, Mode::Sequential));
                     } else {
@@ -147,7 +165,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     drop(ended);
                 }
                 Chosen::There(executor) => {
-                    let run = Run::new(self.scene.clone(), routed);
+                    let run = Run::new(desk.scene.clone(), routed);
                     let (executor, mode) = (Arc::clone(executor), self.mode);
                     detach(Box::pin(async move {
                         fly(Arc::clone(&run), Some(executor), mode).await;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Dispatcher, Phase, RunningHandler, Shared};
 use crate::shield::{caught, discard, drop_shielded};
+use crate::sync::Ordering::Release;
 use crate::sync::{Arc, Mutex};
 
 /// What is handled before a stop returns.
@@ -121,7 +122,8 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// # Errors
     ///
     /// The deadline has passed. Handlers that were running then are named and detached; they may go on,
-    /// and a new start does not wait for them.
+    /// and a new start does not wait for them. Handlers of their events that were not called yet are
+    /// skipped.
     ///
     /// ```
     /// # use chanbus::{Bus, Dispatcher, Drain, Handlers};
@@ -240,6 +242,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     if waited.timed_out() && still {
                         // On to the next epoch: what is of this one is detached.
                         state.epoch += 1;
+                        // Release: pairs with the look before each call.
+                        state.over.store(true, Release);
                         state.phase = Phase::Idle;
                         state.in_flight = 0;
                         state.serving = false;

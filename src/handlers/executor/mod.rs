@@ -112,6 +112,8 @@ pub enum Waiting {
     /// It is one of the executor's own threads, which would be missed: it runs those of the handlers that
     /// it waits for which nobody has begun, and sleeps only when all are begun.
     Help,
+    /// The same, for sync handlers only: async ones have other threads to run on, and need those.
+    HelpSync,
     /// Nothing: the handlers need this very thread to go on. The emit is an error.
     Refuse,
 }

@@ -1,9 +1,23 @@
 //! Handlers on a tokio runtime.
 
+use std::cell::Cell;
+
 use tokio::runtime::Handle;
 
-use super::job::is_in_job;
-use super::{ExecuteError, Executor, Job, Waiting};
+use super::{ExecuteError, Executor, Job, SyncJob, Waiting};
+
+thread_local! {
+    /// Whether this thread is one for blocking work, and inside of a handler.
+    static BLOCKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a job on a thread that may block.
+fn run_blocking(job: SyncJob) {
+    BLOCKING.set(true);
+    // It catches what handlers throw.
+    job.run();
+    BLOCKING.set(false);
+}
 
 /// Runs async handlers as tasks of a tokio runtime, and sync ones on its threads for blocking work, so
 /// that they cannot hold the runtime up.
@@ -65,7 +79,7 @@ impl Tokio {
 impl Executor for Tokio {
     fn execute(&self, job: Job) -> Result<(), ExecuteError> {
         match job {
-            Job::Sync(job) => drop(self.0.spawn_blocking(move || job.run())),
+            Job::Sync(job) => drop(self.0.spawn_blocking(move || run_blocking(job))),
             Job::Async(job) => drop(self.0.spawn(job)),
         }
         Ok(())
@@ -76,9 +90,9 @@ impl Executor for Tokio {
     }
 
     fn waiting(&self) -> Waiting {
-        if is_in_job() {
-            // One of its threads for blocking work, of which there may be no other.
-            Waiting::Help
+        if BLOCKING.get() {
+            // There may be no other thread for blocking work; tasks have their own.
+            Waiting::HelpSync
         } else if Handle::try_current().is_ok() {
             Waiting::Refuse
         } else {

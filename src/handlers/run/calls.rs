@@ -66,6 +66,7 @@ impl<T: Send + Sync + 'static> Run<T> {
 
     fn admits(&self, entry: &Entry<T>, stopped: bool) -> bool {
         let out = entry.is_removed()
+            || self.scene.is_over()
             || (stopped && !entry.priority.is_monitor())
             || (entry.once && entry.is_claimed());
         !out && self.passes(entry) && (!entry.once || entry.claim())

@@ -115,24 +115,23 @@ impl<T: Send + Sync + 'static> Flight<T> {
         }
     }
 
-    /// Whether this thread may wait only while it works.
-    fn is_own_worker(&self) -> bool {
+    /// What this thread may do while it waits.
+    fn waiting(&self) -> Waiting {
         match &self.executor {
-            None => true,
-            Some(executor) => matches!(
-                caught(|| executor.waiting()).unwrap_or(Waiting::Block),
-                Waiting::Help
-            ),
+            None => Waiting::Help,
+            Some(executor) => caught(|| executor.waiting()).unwrap_or(Waiting::Block),
         }
     }
 
     /// Runs what nobody has begun.
-    fn help(&mut self, cx: &mut TaskContext<'_>) {
+    fn help(&mut self, with_async: bool, cx: &mut TaskContext<'_>) {
         let tasks = std::mem::take(&mut self.tasks);
         // Async ones first, so that they are on their way while this thread is in the others.
         let (asyncs, syncs): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| task.is_async());
-        self.own.extend(asyncs.into_iter().map(TaskFuture::new));
-        self.poll_own(cx);
+        if with_async {
+            self.own.extend(asyncs.into_iter().map(TaskFuture::new));
+            self.poll_own(cx);
+        }
         for task in syncs {
             task.run();
         }
@@ -161,8 +160,12 @@ impl<T: Send + Sync + 'static> Future for Flight<T> {
         if !this.own.is_empty() {
             this.poll_own(cx);
         }
-        if !this.tasks.is_empty() && this.is_own_worker() {
-            this.help(cx);
+        if !this.tasks.is_empty() {
+            match this.waiting() {
+                Waiting::Help => this.help(true, cx),
+                Waiting::HelpSync => this.help(false, cx),
+                Waiting::Block | Waiting::Refuse => {}
+            }
         }
         if this.step.is_done() {
             Poll::Ready(())

@@ -50,6 +50,8 @@ pub(super) struct Scene<T: Send + Sync + 'static> {
     pub(super) origin: Origin<T>,
     /// The dispatcher's books, if there is one.
     pub(super) watch: Option<Arc<Watch>>,
+    /// Raised when its dispatcher gives up: then no more handlers are called.
+    pub(super) over: Option<Arc<AtomicBool>>,
     /// Whether its way is to be seen.
     pub(super) debug: Option<bool>,
 }
@@ -60,6 +62,7 @@ impl<T: Send + Sync + 'static> Clone for Scene<T> {
             core: Arc::clone(&self.core),
             origin: self.origin.clone(),
             watch: self.watch.clone(),
+            over: self.over.clone(),
             debug: self.debug,
         }
     }
@@ -148,6 +151,11 @@ impl<T: Send + Sync + 'static> Drop for Run<T> {
 }
 
 impl<T: Send + Sync + 'static> Scene<T> {
+    pub(super) fn is_over(&self) -> bool {
+        // Acquire: pairs with the raising, after which whoever stopped goes on.
+        self.over.as_ref().is_some_and(|over| over.load(Acquire))
+    }
+
     /// Adds one event's sums to those of all.
     pub(super) fn count(&self, report: &Report<T>) {
         let totals = &self.core.totals;
