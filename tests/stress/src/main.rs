@@ -16,6 +16,8 @@
 //! - P9, P13: no payload, capture or waker is alive, though publishers are idle;
 //! - P11: every panic was reported once, and none went anywhere else.
 //!
+//! Every fourth round is one of handlers: see `handlers.rs`.
+//!
 //! A round that does not end in a minute ends the process. Round `n` has the seed `S + n`, so that
 //! `--seed` with the seed of a failed round begins with its settings; what the threads then do is up
 //! to the machine. Built with a sanitizer, it is the program to run (see CONTRIBUTING.md).
@@ -36,6 +38,7 @@
 mod account;
 mod consume;
 mod dice;
+mod handlers;
 mod mischief;
 mod parcel;
 mod publish;
@@ -86,7 +89,11 @@ fn main() -> ExitCode {
         let round_seed = seed.wrapping_add(rounds);
         SEED.store(round_seed, Relaxed);
         ROUND.store(rounds + 1, Relaxed);
-        let (more_events, more_panics) = round::play(round_seed);
+        // Every fourth round is one of handlers.
+        let (more_events, more_panics) = match round_seed % 4 {
+            3 => handlers::play(round_seed),
+            _ => round::play(round_seed),
+        };
         rounds += 1;
         events += more_events;
         panics += more_panics;
