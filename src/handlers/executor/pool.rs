@@ -10,8 +10,8 @@
 //!
 //! *Woken while it is polled.* Its state says so, and the worker puts it back itself.
 //!
-//! *Shut down.* No job is taken any more; workers run what is queued and what was suspended, until all
-//! have ended, then leave. A suspended job that is never woken keeps its pool from that, so a
+//! *Shut down.* No job is taken any more but from workers, whose jobs go on with what was begun; they run what
+//! is queued and what was suspended, until all have ended, then leave. A suspended job that is never woken keeps its pool from that, so a
 //! shutdown can be given a limit; after that, what has not ended is dropped, which tells its handlers.
 
 use std::collections::{HashMap, VecDeque};
@@ -243,7 +243,9 @@ impl ThreadPool {
         self.shared.state.lock().held()
     }
 
-    /// Takes no more jobs, waits until those that it has are done, and ends the threads.
+    /// Takes no more jobs, waits until those that it has are done, with all that they lead to on this pool,
+    /// and ends the threads. Emits that other threads wait for should have ended before: their later
+    /// steps are refused.
     ///
     /// Called by one of its own threads, it waits for nothing. A second call waits as the first does.
     ///
@@ -338,7 +340,9 @@ impl Executor for ThreadPool {
             shared.room.wait(&mut state);
             state.waiting_for_room -= 1;
         }
-        if state.phase != Phase::Open {
+        // What its own threads hand it belongs to what it has begun.
+        let is_rest = state.phase == Phase::Draining && shared.is_worker();
+        if state.phase != Phase::Open && !is_rest {
             return Err(job.refuse(Refusal::ShutDown));
         }
         if state.held() < shared.capacity {
