@@ -325,17 +325,17 @@ impl<T: Send + Sync + 'static> Handlers<T> {
         &self.core.settings.services
     }
 
-    /// Whether registrations, removals and events' ways are traced at visible level; `None` leaves it to
+    /// Whether registrations, removals and events' ways are traced at visible level; `None` leaves it again to
     /// [`set_debug`]. An emitter's or a dispatcher's own setting comes first for its events.
     ///
     /// ```
     /// # use chanbus::{Emitter, Handlers};
     /// let handlers = Handlers::<u32>::new();
-    /// handlers.debug(Some(true));
+    /// handlers.debug(true);
     /// assert!(Emitter::inline(&handlers).is_debug());
     /// ```
-    pub fn debug(&self, on: Option<bool>) {
-        self.core.debug.set(on);
+    pub fn debug(&self, on: impl Into<Option<bool>>) {
+        self.core.debug.set(on.into());
     }
 
     /// Whether both are handles of one registry.

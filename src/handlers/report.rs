@@ -21,7 +21,6 @@ use super::failure::Failure;
 /// assert!(report.is_ok());
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-#[must_use = "a handler may have failed: look at it, or make an error of it by `into_result`"]
 #[non_exhaustive]
 pub struct Report<T> {
     /// Handlers whose patterns match the topic.
@@ -145,6 +144,7 @@ impl<T> HandlerErrors<T> {
     /// assert_eq!(error.report().failed, 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[must_use]
     pub fn report(&self) -> &Report<T> {
         &self.0
     }
@@ -159,6 +159,7 @@ impl<T> HandlerErrors<T> {
     /// assert_eq!(error.into_report().failed, 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[must_use]
     pub fn into_report(self) -> Report<T> {
         *self.0
     }

@@ -58,7 +58,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 ..self.scene.clone()
             },
         };
-        let name = self.sub.name().unwrap_or("dispatcher").to_owned();
+        // The system's names end at a zero.
+        let name = self.sub.name().unwrap_or("dispatcher").replace('\0', "");
         let thread = thread::Builder::new()
             .name(name)
             .spawn(move || shared.serve(&desk));

@@ -107,7 +107,8 @@ impl ThreadPoolBuilder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        // The system's names end at a zero.
+        self.name = name.into().replace('\0', "");
         self
     }
 
