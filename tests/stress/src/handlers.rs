@@ -222,32 +222,42 @@ fn fail(round: &Round, number: u64, event: &Event<Parcel>) -> Result<Flow, BoxEr
 }
 
 /// Everybody who emits, and everybody who meddles, to their end.
-fn everybody(round: &Arc<Round>, dice: &mut Dice, emit: impl Fn(&Round, &str, u64) + Sync) {
-    let stop = AtomicBool::new(false);
-    let seeds: Vec<u64> = (0..round.churners).map(|_| dice.below(u64::MAX)).collect();
-    thread::scope(|scope| {
-        for seed in seeds {
-            let (round, stop) = (&**round, &stop);
-            scope.spawn(move || churn(round, stop, seed));
-        }
-        let publishers: Vec<_> = (0..round.publishers)
-            .map(|publisher| {
-                let (round, emit) = (&**round, &emit);
-                scope.spawn(move || {
-                    for number in 0..round.emits {
-                        let topic = if number % 3 == 0 { "t.0" } else { "u" };
-                        emit(round, topic, publisher << 32 | number);
-                    }
-                })
-            })
-            .collect();
-        for publisher in publishers {
-            round.check(publisher.join().is_ok(), || {
-                "H3: a panic came through".to_owned()
-            });
-        }
-        stop.store(true, Relaxed);
-    });
+///
+/// Not by scoped threads: how those end is something that ThreadSanitizer does not see in a standard
+/// library that is not built for it.
+fn everybody(
+    round: &Arc<Round>,
+    dice: &mut Dice,
+    emit: impl Fn(&Round, &str, u64) + Send + Sync + 'static,
+) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut churners = Vec::new();
+    for _ in 0..round.churners {
+        let (round, stop, seed) = (Arc::clone(round), Arc::clone(&stop), dice.below(u64::MAX));
+        churners.push(thread::spawn(move || churn(&round, &stop, seed)));
+    }
+    let emit = Arc::new(emit);
+    let mut publishers = Vec::new();
+    for publisher in 0..round.publishers {
+        let (round, emit) = (Arc::clone(round), Arc::clone(&emit));
+        publishers.push(thread::spawn(move || {
+            for number in 0..round.emits {
+                let topic = if number % 3 == 0 { "t.0" } else { "u" };
+                emit(&round, topic, publisher << 32 | number);
+            }
+        }));
+    }
+    join(round, publishers);
+    stop.store(true, Relaxed);
+    join(round, churners);
+}
+
+fn join(round: &Round, threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
+        round.check(thread.join().is_ok(), || {
+            "H3: a panic came through".to_owned()
+        });
+    }
 }
 
 /// Emits to handlers directly; how many events they must have seen.
@@ -259,7 +269,7 @@ fn direct(round: &Arc<Round>, dice: &mut Dice) -> u64 {
         _ => Emitter::blocking(&round.handlers),
     };
     let emitter = emitter.mode(round.mode);
-    everybody(round, dice, |round, topic, id| {
+    everybody(round, dice, move |round, topic, id| {
         let parcel = round.parcel(id, 0);
         let report = match id % 3 {
             0 => futures_lite::future::block_on(emitter.emit_async(topic, parcel)),
@@ -299,29 +309,32 @@ fn dispatched(round: &Arc<Round>, dice: &mut Dice) -> u64 {
         round.check(false, || "a dispatcher is refused".to_owned());
         return 0;
     };
-    let restless = AtomicBool::new(true);
-    thread::scope(|scope| {
-        let mut starts = Dice::new(dice.below(u64::MAX));
-        let (dispatcher, restless) = (&dispatcher, &restless);
-        scope.spawn(move || {
+    let dispatcher = Arc::new(dispatcher);
+    let restless = Arc::new(AtomicBool::new(true));
+    let starter = {
+        let mut dice = Dice::new(dice.below(u64::MAX));
+        let (dispatcher, restless) = (Arc::clone(&dispatcher), Arc::clone(&restless));
+        thread::spawn(move || {
             while restless.load(Relaxed) {
                 let _ = dispatcher.start();
-                starts.dawdle();
-                let _ = match starts.below(3) {
+                dice.dawdle();
+                let _ = match dice.below(3) {
                     0 => dispatcher.stop(Drain::Now),
                     1 => dispatcher.stop(Drain::Within(Duration::from_secs(50))),
                     _ => futures_lite::future::block_on(dispatcher.stop_async(Drain::All)),
                 };
-                starts.dawdle();
+                dice.dawdle();
             }
-        });
-        everybody(round, dice, |round, topic, id| {
-            if bus.emit(topic, round.parcel(id, 0)).is_ok() {
-                round.sums.events.fetch_add(1, SeqCst);
-            }
-        });
-        restless.store(false, Relaxed);
+        })
+    };
+    let emits = bus.clone();
+    everybody(round, dice, move |round, topic, id| {
+        if emits.emit(topic, round.parcel(id, 0)).is_ok() {
+            round.sums.events.fetch_add(1, SeqCst);
+        }
     });
+    restless.store(false, Relaxed);
+    join(round, vec![starter]);
     // The rest. What that leads to comes before the queue is empty again, or overflows.
     while dispatcher.stats().queued > 0 {
         let _ = dispatcher.start();
