@@ -11,7 +11,7 @@ use super::debug::{self, trace};
 use super::executor::{BlockOn, Chosen, Executor, Inline, Mode, ThreadPool, Waiting};
 use super::failure::{Failure, FailureKind};
 use super::report::Report;
-use super::run::{Routed, Run, Scene, block_on, detach, fly, walk, walk_plain};
+use super::run::{Routed, Run, Scene, block_on, detach, fly, fly_detached, walk, walk_plain};
 use crate::bus::DEFAULT_MAX_CHAIN;
 use crate::cause::Cause;
 use crate::clock::Clock;
@@ -505,7 +505,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         let run = Run::new(self.scene(), routed);
         let (executor, mode) = (Arc::clone(executor), self.current_mode());
         detach(Box::pin(async move {
-            fly(Arc::clone(&run), Some(executor), mode).await;
+            fly_detached(Arc::clone(&run), executor, mode).await;
             let _ = run.report();
         }));
     }

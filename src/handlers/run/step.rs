@@ -3,7 +3,8 @@
 //! # Protocol
 //!
 //! A task is run by whoever claims it first: the executor that it was handed to, or the one who waits
-//! for the step, where that is one of the executor's own threads and would starve it ([`Waiting::Help`]).
+//! for the step, where that is one of the executor's own threads and would starve it ([`Waiting::Help`]). Where
+//! nobody waits, as for a detached event, the executor runs all.
 //! The other finds it claimed and does nothing. So who waits never waits for a task that nobody has
 //! begun.
 //!
