@@ -494,10 +494,17 @@ fn serve(shared: &Arc<Shared>) {
             Item::Async(task) => task.poll(shared),
         };
         state = shared.state.lock();
-        state.running -= 1;
         if let Some(Again(task)) = suspended {
-            state.ready.push_back(Item::Async(task));
+            if state.phase == Phase::Over {
+                // Nobody would take it from the queue any more.
+                drop(state);
+                task.give_up();
+                state = shared.state.lock();
+            } else {
+                state.ready.push_back(Item::Async(task));
+            }
         }
+        state.running -= 1;
         if state.is_idle() {
             shared.ended.notify_all();
             if state.phase != Phase::Open {
