@@ -84,6 +84,8 @@ pub(in crate::handlers) trait Work: Send + Sync {
     fn run(&self);
     /// Its run as a future.
     fn future(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Whether somebody has begun it, so that to run it does nothing.
+    fn is_claimed(&self) -> bool;
     /// It will not be run, unless somebody has begun it.
     fn refuse(&self, why: Option<Refusal>);
     fn topic(&self) -> &str;
@@ -146,6 +148,10 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
 
     fn future(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(TaskFuture::new(self))
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.claimed.load(Acquire)
     }
 
     fn refuse(&self, why: Option<Refusal>) {
