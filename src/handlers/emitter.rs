@@ -10,6 +10,7 @@ use super::core::Core;
 use super::debug::{self, trace};
 use super::executor::{BlockOn, Chosen, Executor, Inline, Mode, ThreadPool, Waiting};
 use super::failure::{Failure, FailureKind};
+use super::held::Held;
 use super::report::Report;
 use super::run::{Routed, Run, Scene, block_on, detach, fly, fly_detached, walk, walk_plain};
 use crate::bus::DEFAULT_MAX_CHAIN;
@@ -466,7 +467,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         let event = Event::assemble(topic, payload, nanos, extras.shared());
         Ok(match routed {
             Some((route, generation)) => Ok(Routed {
-                event,
+                event: Held::new(event),
                 route,
                 generation,
             }),
@@ -546,7 +547,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
             let Some(pass) = &middleware.pass else {
                 continue;
             };
-            let kept = event.clone();
+            let kept = Held::new(event.clone());
             let passed = Cause::scope(&kept, || caught(|| pass(event)));
             event = match passed {
                 Ok(Some(event)) => event,
@@ -560,7 +561,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
         }
         match self.core.route(event.topic()) {
             Some((route, generation)) => Ok(Routed {
-                event,
+                event: Held::new(event),
                 route,
                 generation,
             }),

@@ -8,6 +8,7 @@
 //! | `on.rs` | registering one handler |
 //! | `removal.rs`, `groups.rs`, `listing.rs` | taking handlers away, swapping groups of them, asking who there is |
 //! | `core.rs`, `roster.rs`, `entry.rs` | what all handles share; all handlers as one immutable value; one of them |
+//! | `held.rs` | an event that the library holds, and lets go of without a panic |
 //! | `middleware.rs`, `failure.rs`, `services.rs`, `debug.rs` | what stands before and after handlers, and beside them |
 //! | `emitter.rs`, `report.rs` | direct emits, and what they did |
 //! | `dispatcher/` | feeding handlers from a bus |
@@ -27,6 +28,7 @@ mod failure;
 mod global;
 mod groups;
 mod guard;
+mod held;
 mod listing;
 mod middleware;
 mod on;
