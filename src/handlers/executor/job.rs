@@ -200,33 +200,9 @@ impl SyncJob {
     /// ```
     pub fn run(mut self) {
         if let Some(work) = self.0.take() {
-            within_job(|| work.run());
+            work.run();
         }
     }
-}
-
-std::thread_local! {
-    /// Whether this thread is inside of a sync job: then it may block, whatever runtime it belongs to.
-    static IN_JOB: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-fn within_job(act: impl FnOnce()) {
-    struct Restore(bool);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            IN_JOB.set(self.0);
-        }
-    }
-
-    let _restore = Restore(IN_JOB.replace(true));
-    act();
-}
-
-/// Whether this thread is inside of a sync job.
-#[cfg(feature = "tokio")]
-pub(super) fn is_in_job() -> bool {
-    IN_JOB.get()
 }
 
 impl Drop for SyncJob {
