@@ -72,11 +72,11 @@ pub use self::stats::{HandlersByKind, HandlersStats, Times};
 
 use self::core::Core;
 use self::middleware::{ErrorEvents, Hook, Middleware, OnError, Tell};
-use self::roster::Seat;
+use self::roster::Stage;
 use crate::error::TopicError;
 use crate::event::Event;
 use crate::pattern::{IntoPatterns, Syntax};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 use crate::topic::Topic;
 
 /// A registry of handlers: callbacks that ask for topics by patterns, as subscriptions do.
@@ -126,7 +126,7 @@ pub struct Handlers<T: Send + Sync + 'static> {
     /// What registrations by this handle belong to, if they do not say.
     group: Option<Arc<str>>,
     /// Where they wait, if they are to come all at once.
-    stage: Option<Arc<Mutex<Vec<Seat<T>>>>>,
+    stage: Option<Stage<T>>,
 }
 
 impl<T: Send + Sync + 'static> Handlers<T> {
