@@ -156,6 +156,7 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
 
     fn refuse(&self, why: Option<Refusal>) {
         let Some(_ending) = self.claim() else { return };
+        let _inside = self.run.scene.watch.as_ref().map(Watch::enter);
         Cause::scope(&self.run.event, || {
             for place in self.places.clone() {
                 let kind = why.clone().map_or(FailureKind::Lost, FailureKind::Refused);
