@@ -176,14 +176,31 @@ impl<T: Send + Sync + 'static> Core<T> {
         Some((Arc::clone(&found.route), version.generation()))
     }
 
+    /// Reads the handlers as they are now. If there was a change meanwhile, then what that replaced may
+    /// have waited for this, and goes now.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Roster<T>) -> R) -> R {
+        let version = self.registry.load();
+        let generation = version.generation();
+        let result = read(&version.content);
+        drop(version);
+        self.catch_up(generation);
+        result
+    }
+
+    /// Sweeps if there was a change since that generation was loaded, by one who has let go of it.
+    #[inline]
+    pub(super) fn catch_up(&self, generation: u64) {
+        if self.registry.generation() != generation {
+            self.registry.sweep();
+        }
+    }
+
     /// Lets go of a route. If there was a change meanwhile, then what that replaced may have waited for
     /// this emit, and goes now.
     #[inline]
     pub(super) fn leave(&self, route: Arc<Route<T>>, generation: u64) {
         drop(route);
-        if self.registry.generation() != generation {
-            self.registry.sweep();
-        }
+        self.catch_up(generation);
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Roster<T>, &mut Names) -> R) -> R {

@@ -332,7 +332,8 @@ impl<T: Send + Sync + 'static> Emitter<T> {
 
     /// Emits without blocking: the future is ready when all handlers have ended.
     ///
-    /// The event's way begins when the future is first polled. On [`Inline`] and [`BlockOn`] handlers run in
+    /// Middleware runs, and handlers are found, before this returns; they are called once the future is
+    /// polled. On [`Inline`] and [`BlockOn`] handlers run in
     /// its polls, async ones as part of it; so this suits any runtime, also a single-threaded one. If it is
     /// dropped before its end, handlers that an executor has begun go on, those that ran as part of it
     /// end there ([`FailureKind::Lost`](crate::FailureKind::Lost)), and later ones are not called.
@@ -415,10 +416,13 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     fn may_wait(&self) -> Result<(), Arc<str>> {
         match &self.0.executor {
             Chosen::Here { .. } => Ok(()),
-            Chosen::There(executor) => match executor.waiting() {
-                Waiting::Refuse => Err(executor.name().into()),
-                _ => Ok(()),
-            },
+            // The user's code: one that panics says nothing.
+            Chosen::There(executor) => {
+                match caught(|| executor.waiting()).unwrap_or(Waiting::Block) {
+                    Waiting::Refuse => Err(executor.name().into()),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
@@ -463,7 +467,11 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             }
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
+        let generation = version.generation();
         drop(version);
+        if routed.is_none() {
+            core.catch_up(generation);
+        }
         let event = Event::assemble(topic, payload, nanos, extras.shared());
         Ok(match routed {
             Some((route, generation)) => Ok(Routed {
@@ -541,7 +549,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
     /// Passes an event through all middleware and finds its handlers; or what became of it, if it was
     /// blocked.
     pub(super) fn route(&self, event: Event<T>) -> Result<Routed<T>, Report<T>> {
-        let middleware = Arc::clone(&self.core.registry.load().content.middleware);
+        let middleware = self.core.read(|roster| Arc::clone(&roster.middleware));
         let mut event = event;
         for middleware in &*middleware {
             let Some(pass) = &middleware.pass else {

@@ -166,7 +166,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
     #[cold]
     pub(super) fn tell(&self, failure: &Failure<T>) {
         self.core.keep_failure(failure);
-        let on_error = Arc::clone(&self.core.registry.load().content.on_error);
+        let on_error = self.core.read(|roster| Arc::clone(&roster.on_error));
         if on_error.is_empty() {
             #[cfg(feature = "tracing")]
             ::tracing::error!(target: "chanbus::handlers", "{failure}");
