@@ -72,7 +72,8 @@ impl<T: Send + Sync + 'static> Core<T> {
     /// Takes handlers away and adds others, in the same moment; how many went.
     pub(super) fn replace_group(&self, group: &str, seats: Vec<Seat<T>>) -> usize {
         let removed = self.change(|roster, names| {
-            let removed = remove_all(roster, names, names.grouped(group));
+            // Not marked as removed: an event that is on its way has the old ones, and has all of them.
+            let removed = take_all(roster, names, names.grouped(group));
             for seat in seats {
                 names.add(&seat.entry);
                 roster.add(seat);
@@ -175,14 +176,31 @@ impl<T: Send + Sync + 'static> Core<T> {
         Some((Arc::clone(&found.route), version.generation()))
     }
 
+    /// Reads the handlers as they are now. If there was a change meanwhile, then what that replaced may
+    /// have waited for this, and goes now.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Roster<T>) -> R) -> R {
+        let version = self.registry.load();
+        let generation = version.generation();
+        let result = read(&version.content);
+        drop(version);
+        self.catch_up(generation);
+        result
+    }
+
+    /// Sweeps if there was a change since that generation was loaded, by one who has let go of it.
+    #[inline]
+    pub(super) fn catch_up(&self, generation: u64) {
+        if self.registry.generation() != generation {
+            self.registry.sweep();
+        }
+    }
+
     /// Lets go of a route. If there was a change meanwhile, then what that replaced may have waited for
     /// this emit, and goes now.
     #[inline]
     pub(super) fn leave(&self, route: Arc<Route<T>>, generation: u64) {
         drop(route);
-        if self.registry.generation() != generation {
-            self.registry.sweep();
-        }
+        self.catch_up(generation);
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Roster<T>, &mut Names) -> R) -> R {
@@ -201,15 +219,27 @@ fn remove_all<T: Send + Sync + 'static>(
     names: &mut Names,
     ids: Vec<HandlerId>,
 ) -> Vec<Seat<T>> {
-    let mut removed = Vec::new();
+    let removed = take_all(roster, names, ids);
+    for seat in &removed {
+        seat.entry.mark_removed();
+    }
+    removed
+}
+
+/// Takes handlers off the lists; events that are on their way still call them.
+fn take_all<T: Send + Sync + 'static>(
+    roster: &mut Roster<T>,
+    names: &mut Names,
+    ids: Vec<HandlerId>,
+) -> Vec<Seat<T>> {
+    let mut taken = Vec::new();
     for id in ids {
         if let Some(seat) = roster.remove(id) {
             names.remove(&seat.entry);
-            seat.entry.mark_removed();
-            removed.push(seat);
+            taken.push(seat);
         }
     }
-    removed
+    taken
 }
 
 fn with<V>(list: &Arc<[Arc<V>]>, new: &Arc<V>) -> Arc<[Arc<V>]> {

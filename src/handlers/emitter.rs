@@ -10,8 +10,9 @@ use super::core::Core;
 use super::debug::{self, trace};
 use super::executor::{BlockOn, Chosen, Executor, Inline, Mode, ThreadPool, Waiting};
 use super::failure::{Failure, FailureKind};
+use super::held::Held;
 use super::report::Report;
-use super::run::{Routed, Run, Scene, block_on, detach, fly, walk, walk_plain};
+use super::run::{Routed, Run, Scene, block_on, detach, fly, fly_detached, walk, walk_plain};
 use crate::bus::DEFAULT_MAX_CHAIN;
 use crate::cause::Cause;
 use crate::clock::Clock;
@@ -416,10 +417,13 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     fn may_wait(&self) -> Result<(), Arc<str>> {
         match &self.0.executor {
             Chosen::Here { .. } => Ok(()),
-            Chosen::There(executor) => match executor.waiting() {
-                Waiting::Refuse => Err(executor.name().into()),
-                _ => Ok(()),
-            },
+            // The user's code: one that panics says nothing.
+            Chosen::There(executor) => {
+                match caught(|| executor.waiting()).unwrap_or(Waiting::Block) {
+                    Waiting::Refuse => Err(executor.name().into()),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
@@ -464,11 +468,15 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             }
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
+        let generation = version.generation();
         drop(version);
+        if routed.is_none() {
+            core.catch_up(generation);
+        }
         let event = Event::assemble(topic, payload, nanos, extras.shared());
         Ok(match routed {
             Some((route, generation)) => Ok(Routed {
-                event,
+                event: Held::new(event),
                 route,
                 generation,
             }),
@@ -507,7 +515,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         let run = Run::new(self.scene(), routed);
         let (executor, mode) = (Arc::clone(executor), self.current_mode());
         detach(Box::pin(async move {
-            fly(Arc::clone(&run), Some(executor), mode).await;
+            fly_detached(Arc::clone(&run), executor, mode).await;
             let _ = run.report();
         }));
     }
@@ -542,13 +550,13 @@ impl<T: Send + Sync + 'static> Scene<T> {
     /// Passes an event through all middleware and finds its handlers; or what became of it, if it was
     /// blocked.
     pub(super) fn route(&self, event: Event<T>) -> Result<Routed<T>, Report<T>> {
-        let middleware = Arc::clone(&self.core.registry.load().content.middleware);
+        let middleware = self.core.read(|roster| Arc::clone(&roster.middleware));
         let mut event = event;
         for middleware in &*middleware {
             let Some(pass) = &middleware.pass else {
                 continue;
             };
-            let kept = event.clone();
+            let kept = Held::new(event.clone());
             let passed = Cause::scope(&kept, || caught(|| pass(event)));
             event = match passed {
                 Ok(Some(event)) => event,
@@ -562,7 +570,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
         }
         match self.core.route(event.topic()) {
             Some((route, generation)) => Ok(Routed {
-                event,
+                event: Held::new(event),
                 route,
                 generation,
             }),

@@ -6,8 +6,9 @@ use std::panic::Location;
 
 use super::entry::{Entry, HandlerId};
 use super::executor::Refusal;
+use super::held::Held;
 use crate::event::Event;
-use crate::shield::{Thrown, discard, said};
+use crate::shield::{Thrown, discard, drop_shielded, said};
 use crate::sync::Arc;
 use crate::topic::Topic;
 
@@ -46,10 +47,17 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 pub struct Failure<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
-    event: Event<T>,
+    event: Held<T>,
     place: FailurePlace,
     kind: FailureKind,
     who: Who,
+}
+
+/// The error is the user's, and may panic as it goes.
+impl<T> Drop for Inner<T> {
+    fn drop(&mut self) {
+        drop_shielded(std::mem::replace(&mut self.kind, FailureKind::Lost));
+    }
 }
 
 /// Whose code it was.
@@ -153,7 +161,7 @@ impl<T> Failure<T> {
     }
 
     fn new(event: &Event<T>, place: FailurePlace, kind: FailureKind, who: Who) -> Self {
-        let event = event.clone();
+        let event = Held::new(event.clone());
         Failure(Arc::new(Inner {
             event,
             place,

@@ -2,6 +2,7 @@
 
 use super::Handlers;
 use super::debug::trace;
+use super::roster::{Seat, Stage};
 use crate::sync::{Arc, Mutex};
 
 /// A part of a program that registers handlers of its own, and can be unloaded and loaded again while
@@ -61,6 +62,22 @@ pub struct Replaced {
     pub added: usize,
 }
 
+/// Ends a stage, also where the user's code panics.
+struct Over<T: Send + Sync + 'static>(Stage<T>);
+
+impl<T: Send + Sync + 'static> Over<T> {
+    /// What waited.
+    fn end(&self) -> Vec<Seat<T>> {
+        self.0.lock().take().unwrap_or_default()
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Over<T> {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
 impl<T: Send + Sync + 'static> Handlers<T> {
     /// The same registry, by a handle whose registrations belong to that group if they do not say
     /// otherwise.
@@ -108,14 +125,16 @@ impl<T: Send + Sync + 'static> Handlers<T> {
         group: &str,
         register: impl FnOnce(&Handlers<T>) -> Result<(), E>,
     ) -> Result<Replaced, E> {
-        let stage = Arc::new(Mutex::new(Vec::new()));
+        let stage = Arc::new(Mutex::new(Some(Vec::new())));
         let staged = Handlers {
             core: Arc::clone(&self.core),
             group: Some(group.into()),
             stage: Some(Arc::clone(&stage)),
         };
+        // Whichever way this ends, what a clone of the handle registers later waits for nothing.
+        let over = Over(stage);
         register(&staged)?;
-        let seats = std::mem::take(&mut *stage.lock());
+        let seats = over.end();
         let added = seats.len();
         let removed = self.core.replace_group(group, seats);
         trace!(

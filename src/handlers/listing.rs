@@ -95,7 +95,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.core.registry.load().content.len()
+        self.core.read(|roster| roster.len())
     }
 
     /// Whether there are none.
@@ -120,7 +120,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     /// ```
     #[must_use]
     pub fn contains(&self, id: HandlerId) -> bool {
-        self.core.registry.load().content.get(id).is_some()
+        self.core.read(|roster| roster.get(id).is_some())
     }
 
     /// Whether any handler has this very pattern, or, of several, one of them.
@@ -136,10 +136,11 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     #[must_use]
     pub fn contains_pattern(&self, pattern: impl IntoPatterns) -> bool {
         let wanted = self.read(pattern);
-        let version = self.core.registry.load();
-        let seats = version.content.seats();
-        let mut all = seats.iter().flat_map(|seat| &*seat.patterns);
-        all.any(|pattern| wanted.contains(pattern))
+        self.core.read(|roster| {
+            let seats = roster.seats();
+            let mut all = seats.iter().flat_map(|seat| &*seat.patterns);
+            all.any(|pattern| wanted.contains(pattern))
+        })
     }
 
     /// That handler.
@@ -153,12 +154,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     /// ```
     #[must_use]
     pub fn get(&self, id: HandlerId) -> Option<HandlerInfo> {
-        self.core
-            .registry
-            .load()
-            .content
-            .get(id)
-            .map(HandlerInfo::of)
+        self.core.read(|roster| roster.get(id).map(HandlerInfo::of))
     }
 
     /// All handlers, in the order in which they were registered.
@@ -188,14 +184,15 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     /// ```
     #[must_use]
     pub fn of_topic(&self, topic: &str) -> Vec<HandlerInfo> {
-        let version = self.core.registry.load();
         if crate::topic::Topic::new(topic).is_err() {
             return Vec::new();
         }
-        let listed = version.content.of_topic(topic);
-        let seats = listed.0.iter();
-        let seats = seats.filter_map(|entry| version.content.get(entry.id));
-        seats.map(HandlerInfo::of).collect()
+        self.core.read(|roster| {
+            let listed = roster.of_topic(topic);
+            let seats = listed.0.iter();
+            let seats = seats.filter_map(|entry| roster.get(entry.id));
+            seats.map(HandlerInfo::of).collect()
+        })
     }
 
     /// How many handlers an event of that topic would call.
@@ -210,8 +207,8 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     #[must_use]
     pub fn count_of(&self, topic: &str) -> usize {
         let topic = crate::topic::Topic::new(topic).ok();
-        let version = self.core.registry.load();
-        topic.map_or(0, |topic| version.content.of_topic(&topic).0.len())
+        let count = |topic: &crate::topic::Topic| self.core.read(|all| all.of_topic(topic).0.len());
+        topic.as_ref().map_or(0, count)
     }
 
     /// The handlers of that name.
@@ -275,28 +272,26 @@ impl<T: Send + Sync + 'static> Handlers<T> {
 
     /// How many handlers each pattern has, in the order in which patterns came.
     pub(super) fn count_by_pattern(&self) -> Vec<(Pattern, usize)> {
-        let version = self.core.registry.load();
-        let mut places = std::collections::HashMap::new();
-        let mut counts: Vec<(Pattern, usize)> = Vec::new();
-        for pattern in version
-            .content
-            .seats()
-            .iter()
-            .flat_map(|seat| &*seat.patterns)
-        {
-            let place = *places.entry(pattern.clone()).or_insert(counts.len());
-            match counts.get_mut(place) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((pattern.clone(), 1)),
+        self.core.read(|roster| {
+            let mut places = std::collections::HashMap::new();
+            let mut counts: Vec<(Pattern, usize)> = Vec::new();
+            let seats = roster.seats().into_iter();
+            for pattern in seats.flat_map(|seat| &*seat.patterns) {
+                let place = *places.entry(pattern.clone()).or_insert(counts.len());
+                match counts.get_mut(place) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((pattern.clone(), 1)),
+                }
             }
-        }
-        counts
+            counts
+        })
     }
 
     fn listed(&self, which: impl Fn(&Entry<T>) -> bool) -> Vec<HandlerInfo> {
-        let version = self.core.registry.load();
-        let seats = version.content.seats().into_iter();
-        let wanted = seats.filter(|seat| which(&seat.entry));
-        wanted.map(HandlerInfo::of).collect()
+        self.core.read(|roster| {
+            let seats = roster.seats().into_iter();
+            let wanted = seats.filter(|seat| which(&seat.entry));
+            wanted.map(HandlerInfo::of).collect()
+        })
     }
 }

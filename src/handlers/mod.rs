@@ -8,6 +8,7 @@
 //! | `on.rs` | registering one handler |
 //! | `removal.rs`, `groups.rs`, `listing.rs` | taking handlers away, swapping groups of them, asking who there is |
 //! | `core.rs`, `roster.rs`, `entry.rs` | what all handles share; all handlers as one immutable value; one of them |
+//! | `held.rs` | an event that the library holds, and lets go of without a panic |
 //! | `middleware.rs`, `failure.rs`, `services.rs`, `debug.rs` | what stands before and after handlers, and beside them |
 //! | `emitter.rs`, `report.rs` | direct emits, and what they did |
 //! | `dispatcher/` | feeding handlers from a bus |
@@ -27,6 +28,7 @@ mod failure;
 mod global;
 mod groups;
 mod guard;
+mod held;
 mod listing;
 mod middleware;
 mod on;
@@ -70,11 +72,11 @@ pub use self::stats::{HandlersByKind, HandlersStats, Times};
 
 use self::core::Core;
 use self::middleware::{ErrorEvents, Hook, Middleware, OnError, Tell};
-use self::roster::Seat;
+use self::roster::Stage;
 use crate::error::TopicError;
 use crate::event::Event;
 use crate::pattern::{IntoPatterns, Syntax};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 use crate::topic::Topic;
 
 /// A registry of handlers: callbacks that ask for topics by patterns, as subscriptions do.
@@ -124,7 +126,7 @@ pub struct Handlers<T: Send + Sync + 'static> {
     /// What registrations by this handle belong to, if they do not say.
     group: Option<Arc<str>>,
     /// Where they wait, if they are to come all at once.
-    stage: Option<Arc<Mutex<Vec<Seat<T>>>>>,
+    stage: Option<Stage<T>>,
 }
 
 impl<T: Send + Sync + 'static> Handlers<T> {

@@ -298,9 +298,13 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
             entry,
             patterns: patterns.into(),
         };
-        match &self.handlers.stage {
-            None => core.add(vec![seat]),
-            Some(stage) => stage.lock().push(seat),
+        let mut stage = self.handlers.stage.as_ref().map(|stage| stage.lock());
+        match stage.as_mut().and_then(|stage| stage.as_mut()) {
+            Some(seats) => seats.push(seat),
+            None => {
+                drop(stage);
+                core.add(vec![seat]);
+            }
         }
         Ok(id)
     }

@@ -14,7 +14,7 @@ use super::middleware::OnError;
 use crate::error::TopicError;
 use crate::pattern::{IdMap, Index, Pattern};
 use crate::registry::{Content, Known, Resolved};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 use crate::topic::Topic;
 
 /// A handler and what it asked for.
@@ -22,6 +22,9 @@ pub(super) struct Seat<T: Send + Sync + 'static> {
     pub(super) entry: Arc<Entry<T>>,
     pub(super) patterns: Arc<[Pattern]>,
 }
+
+/// Where handlers wait that are to come all at once; `None` when they have come.
+pub(super) type Stage<T> = Arc<Mutex<Option<Vec<Seat<T>>>>>;
 
 impl<T: Send + Sync + 'static> Clone for Seat<T> {
     fn clone(&self) -> Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Handlers;
 use super::entry::HandlerKind;
+use super::roster::Roster;
 use crate::pattern::Pattern;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
@@ -142,8 +143,10 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     #[must_use]
     pub fn stats(&self) -> HandlersStats {
         let by_pattern = self.count_by_pattern();
-        let version = self.core.registry.load();
-        let roster = &version.content;
+        self.core.read(|roster| self.stats_of(roster, by_pattern))
+    }
+
+    fn stats_of(&self, roster: &Roster<T>, by_pattern: Vec<(Pattern, usize)>) -> HandlersStats {
         let mut by_kind = HandlersByKind::default();
         for seat in roster.seats() {
             match seat.entry.kind() {

@@ -10,7 +10,7 @@ use crate::error::TryRecvError;
 use crate::event::Event;
 use crate::handlers::executor::{Chosen, Mode};
 use crate::handlers::report::Report;
-use crate::handlers::run::{Run, Scene, block_on, detach, fly, walk};
+use crate::handlers::run::{Run, Scene, block_on, detach, fly, fly_detached, walk};
 use crate::shield::{caught, discard};
 use crate::sync::{Arc, AtomicBool, Select};
 
@@ -169,7 +169,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     let run = Run::new(desk.scene.clone(), routed);
                     let (executor, mode) = (Arc::clone(executor), self.mode);
                     detach(Box::pin(async move {
-                        fly(Arc::clone(&run), Some(executor), mode).await;
+                        fly_detached(Arc::clone(&run), executor, mode).await;
                         let _: Report<T> = run.report();
                         drop(ended);
                     }));

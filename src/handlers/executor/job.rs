@@ -180,6 +180,11 @@ impl Job {
 }
 
 impl SyncJob {
+    /// Whether somebody else has run it, or does.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.0.as_ref().is_none_or(|work| work.is_claimed())
+    }
+
     /// Runs it here and now.
     ///
     /// ```
@@ -205,6 +210,13 @@ impl Drop for SyncJob {
         if let Some(work) = self.0.take() {
             work.refuse(None);
         }
+    }
+}
+
+impl AsyncJob {
+    /// Whether somebody has begun it: another, if this was not polled yet.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.work.is_claimed()
     }
 }
 

@@ -8,6 +8,9 @@
 //! a job that waits occupies no thread. Suspended jobs keep their place among the `capacity`: what is
 //! queued or suspended together is bounded.
 //!
+//! *Jobs that a waiting worker ran itself* stay in the queue, where running them does nothing. Who finds
+//! the queue full takes them out first, so that they keep nothing out.
+//!
 //! *Woken while it is polled.* Its state says so, and the worker puts it back itself.
 //!
 //! *Shut down.* No job is taken any more but from workers, whose jobs go on with what was begun; they run what
@@ -23,8 +26,8 @@ use std::time::{Duration, Instant};
 
 use super::{AsyncJob, ExecuteError, Executor, Job, Refusal, SyncJob, Waiting};
 use crate::shield::{caught, discard, drop_shielded};
-use crate::sync::Ordering::{AcqRel, Acquire};
-use crate::sync::{Arc, AtomicU8, Condvar, Mutex};
+use crate::sync::Ordering::{AcqRel, Acquire, Release};
+use crate::sync::{Arc, AtomicBool, AtomicU8, Condvar, Mutex};
 
 /// How many jobs a pool's queue holds unless told otherwise.
 const DEFAULT_QUEUE: usize = 1_024;
@@ -331,7 +334,12 @@ impl ThreadPool {
 impl Executor for ThreadPool {
     fn execute(&self, job: Job) -> Result<(), ExecuteError> {
         let shared = &self.shared;
+        // Goes after the lock: it may be the last to hold an event.
+        let mut _idle = Vec::new();
         let mut state = shared.state.lock();
+        if state.held() >= shared.capacity {
+            _idle = state.take_idle();
+        }
         while state.phase == Phase::Open
             && state.held() >= shared.capacity
             && shared.when_full == WhenFull::Wait
@@ -427,10 +435,32 @@ enum Item {
     Async(Arc<Task>),
 }
 
+impl Item {
+    /// Whether running it would do nothing.
+    fn is_idle(&self) -> bool {
+        match self {
+            Item::Sync(job) => job.is_claimed(),
+            Item::Async(task) => {
+                let job = task.job.lock();
+                !task.begun.load(Acquire) && job.as_ref().is_none_or(AsyncJob::is_claimed)
+            }
+        }
+    }
+}
+
 impl State {
     /// What counts against the capacity.
     fn held(&self) -> usize {
         self.ready.len() + self.suspended.len()
+    }
+
+    /// Takes out what a waiting worker has run itself: there is nothing left to do about it.
+    fn take_idle(&mut self) -> Vec<Item> {
+        let (idle, ready) = std::mem::take(&mut self.ready)
+            .into_iter()
+            .partition(Item::is_idle);
+        self.ready = ready;
+        Vec::from_iter::<VecDeque<_>>(idle)
     }
 
     fn is_idle(&self) -> bool {
@@ -499,10 +529,17 @@ fn serve(shared: &Arc<Shared>) {
             Item::Async(task) => task.poll(shared),
         };
         state = shared.state.lock();
-        state.running -= 1;
         if let Some(Again(task)) = suspended {
-            state.ready.push_back(Item::Async(task));
+            if state.phase == Phase::Over {
+                // Nobody would take it from the queue any more.
+                drop(state);
+                task.give_up();
+                state = shared.state.lock();
+            } else {
+                state.ready.push_back(Item::Async(task));
+            }
         }
+        state.running -= 1;
         if state.is_idle() {
             shared.ended.notify_all();
             if state.phase != Phase::Open {
@@ -517,6 +554,8 @@ struct Task {
     pool: Arc<Shared>,
     /// Taken out while it is polled; `None` after its end.
     job: Mutex<Option<AsyncJob>>,
+    /// It was polled here; else who has claimed it is somebody else.
+    begun: AtomicBool,
     state: AtomicU8,
 }
 
@@ -536,6 +575,7 @@ impl Task {
         Arc::new(Task {
             pool: Arc::clone(pool),
             job: Mutex::new(Some(job)),
+            begun: AtomicBool::new(false),
             state: AtomicU8::new(QUEUED),
         })
     }
@@ -543,6 +583,8 @@ impl Task {
     /// Polls it once; it comes back if it is to be polled again at once.
     fn poll(self: Arc<Self>, shared: &Shared) -> Option<Again> {
         let mut job = self.job.lock().take()?;
+        // Release: who sees it in the queue again sees this.
+        self.begun.store(true, Release);
         // AcqRel, as below: whatever was done before a wake is seen by the poll after it.
         self.state.swap(POLLING, AcqRel);
         let waker = Waker::from(Arc::clone(&self));

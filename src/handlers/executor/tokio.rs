@@ -4,20 +4,7 @@ use std::cell::Cell;
 
 use tokio::runtime::Handle;
 
-use super::{ExecuteError, Executor, Job, SyncJob, Waiting};
-
-thread_local! {
-    /// Whether this thread is one for blocking work, and inside of a handler.
-    static BLOCKING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a job on a thread that may block.
-fn run_blocking(job: SyncJob) {
-    BLOCKING.set(true);
-    // It catches what handlers throw.
-    job.run();
-    BLOCKING.set(false);
-}
+use super::{ExecuteError, Executor, Job, Waiting};
 
 /// Runs async handlers as tasks of a tokio runtime, and sync ones on its threads for blocking work, so
 /// that they cannot hold the runtime up.
@@ -76,10 +63,33 @@ impl Tokio {
     }
 }
 
+thread_local! {
+    /// Whether this is a runtime's thread for blocking work, inside of a job of ours: so it may block.
+    static BLOCKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this thread is known for one that may block.
+struct Blocking(bool);
+
+impl Blocking {
+    fn enter() -> Self {
+        Blocking(BLOCKING.replace(true))
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        BLOCKING.set(self.0);
+    }
+}
+
 impl Executor for Tokio {
     fn execute(&self, job: Job) -> Result<(), ExecuteError> {
         match job {
-            Job::Sync(job) => drop(self.0.spawn_blocking(move || run_blocking(job))),
+            Job::Sync(job) => drop(self.0.spawn_blocking(move || {
+                let _blocking = Blocking::enter();
+                job.run();
+            })),
             Job::Async(job) => drop(self.0.spawn(job)),
         }
         Ok(())
@@ -90,13 +100,13 @@ impl Executor for Tokio {
     }
 
     fn waiting(&self) -> Waiting {
-        if BLOCKING.get() {
-            // There may be no other thread for blocking work; tasks have their own.
-            Waiting::HelpSync
-        } else if Handle::try_current().is_ok() {
-            Waiting::Refuse
-        } else {
-            Waiting::Block
+        match Handle::try_current() {
+            // One of its threads for blocking work, of which there may be no other; tasks have their own.
+            Ok(runtime) if BLOCKING.get() && runtime.id() == self.0.id() => Waiting::HelpSync,
+            // That of another runtime, which may wait for this one.
+            Ok(_) if BLOCKING.get() => Waiting::Block,
+            Ok(_) => Waiting::Refuse,
+            Err(_) => Waiting::Block,
         }
     }
 }

@@ -50,8 +50,8 @@ type Detached = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Polls a future here, and from then on wherever it is woken.
 ///
-/// Its polls must be short and free of the user's code, as they run inside of wakers: [`fly`](super::fly)
-/// with an executor is such a one, where its executor is.
+/// Its polls must be short and free of the user's code, as they run inside of wakers:
+/// [`fly_detached`](super::fly_detached) is such a one, where its executor is.
 pub(in crate::handlers) fn detach(future: Detached) {
     Arc::new(Driver {
         state: AtomicU8::new(IDLE),

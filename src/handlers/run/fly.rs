@@ -14,7 +14,8 @@ use crate::handlers::roster::Route;
 use crate::shield::{caught, discard};
 use crate::sync::Arc;
 
-/// Runs all handlers of an event. Without an executor, whoever polls runs them.
+/// Runs all handlers of an event. Without an executor, whoever polls runs them; a worker of the executor
+/// that polls helps.
 pub(in crate::handlers) async fn fly<T: Send + Sync + 'static>(
     run: Arc<Run<T>>,
     executor: Option<Arc<dyn Executor>>,
@@ -24,6 +25,23 @@ pub(in crate::handlers) async fn fly<T: Send + Sync + 'static>(
     while let Some(places) = next_step(&run.route, from, mode) {
         from = places.end;
         Flight::new(&run, executor.clone(), places, mode).await;
+    }
+}
+
+/// The same for [`detach`](super::detach): nobody waits, so the executor runs all. Its polls are inside
+/// of wakers, on whichever thread, where the user's code has no place.
+pub(in crate::handlers) async fn fly_detached<T: Send + Sync + 'static>(
+    run: Arc<Run<T>>,
+    executor: Arc<dyn Executor>,
+    mode: Mode,
+) {
+    let mut from = 0;
+    while let Some(places) = next_step(&run.route, from, mode) {
+        from = places.end;
+        let executor = Some(Arc::clone(&executor));
+        let mut flight = Flight::new(&run, executor, places, mode);
+        flight.detached = true;
+        flight.await;
     }
 }
 
@@ -66,6 +84,8 @@ struct Flight<T: Send + Sync + 'static> {
     /// Handed out when the step is first polled.
     tasks: Vec<Arc<Task<T>>>,
     handed: bool,
+    /// Nobody waits for it, so nobody has to help.
+    detached: bool,
     /// What whoever polls runs itself.
     own: Vec<TaskFuture<T>>,
 }
@@ -93,6 +113,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
             executor,
             tasks,
             handed: false,
+            detached: false,
             own: Vec::new(),
         }
     }
@@ -118,6 +139,8 @@ impl<T: Send + Sync + 'static> Flight<T> {
     /// What this thread may do while it waits.
     fn waiting(&self) -> Waiting {
         match &self.executor {
+            // Nobody waits, so nobody is missed.
+            _ if self.detached => Waiting::Block,
             None => Waiting::Help,
             Some(executor) => caught(|| executor.waiting()).unwrap_or(Waiting::Block),
         }

@@ -126,6 +126,11 @@ impl<T: Send + Sync + 'static> Future for AsyncCall<T> {
 
 impl<T: Send + Sync + 'static> Drop for AsyncCall<T> {
     fn drop(&mut self) {
+        if matches!(self.state, State::Done) {
+            return;
+        }
+        let run = Arc::clone(&self.run);
+        let _inside = run.scene.watch.as_ref().map(Watch::enter);
         match std::mem::replace(&mut self.state, State::Done) {
             State::New => self.run.refuse(self.entry(), FailureKind::Lost),
             State::Running { future, begun, .. } => {

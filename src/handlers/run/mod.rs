@@ -12,7 +12,7 @@ mod step;
 mod walk;
 
 pub(super) use self::drive::{block_on, detach};
-pub(super) use self::fly::fly;
+pub(super) use self::fly::{fly, fly_detached};
 pub(super) use self::step::Work;
 pub(super) use self::walk::{walk, walk_plain};
 
@@ -20,11 +20,11 @@ use super::context::Origin;
 use super::core::Core;
 use super::dispatcher::Watch;
 use super::failure::Failure;
+use super::held::Held;
 use super::middleware::Tell;
 use super::report::Report;
 use super::roster::Route;
 use crate::cause::Cause;
-use crate::event::Event;
 use crate::shield::{caught, discard, drop_shielded};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex};
@@ -32,7 +32,7 @@ use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex};
 /// One event, its handlers, and how far they are.
 pub(super) struct Run<T: Send + Sync + 'static> {
     pub(super) scene: Scene<T>,
-    pub(super) event: Event<T>,
+    pub(super) event: Held<T>,
     pub(super) route: Arc<Route<T>>,
     generation: u64,
     stopped: AtomicBool,
@@ -70,7 +70,7 @@ impl<T: Send + Sync + 'static> Clone for Scene<T> {
 
 /// An event that is ready for its handlers.
 pub(super) struct Routed<T: Send + Sync + 'static> {
-    pub(super) event: Event<T>,
+    pub(super) event: Held<T>,
     pub(super) route: Arc<Route<T>>,
     pub(super) generation: u64,
 }
@@ -174,7 +174,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
     #[cold]
     pub(super) fn tell(&self, failure: &Failure<T>) {
         self.core.keep_failure(failure);
-        let on_error = Arc::clone(&self.core.registry.load().content.on_error);
+        let on_error = self.core.read(|roster| Arc::clone(&roster.on_error));
         if on_error.is_empty() {
             #[cfg(feature = "tracing")]
             ::tracing::error!(target: "chanbus::handlers", "{failure}");

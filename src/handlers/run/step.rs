@@ -3,7 +3,8 @@
 //! # Protocol
 //!
 //! A task is run by whoever claims it first: the executor that it was handed to, or the one who waits
-//! for the step, where that is one of the executor's own threads and would starve it ([`Waiting::Help`]).
+//! for the step, where that is one of the executor's own threads and would starve it ([`Waiting::Help`]). Where
+//! nobody waits, as for a detached event, the executor runs all.
 //! The other finds it claimed and does nothing. So who waits never waits for a task that nobody has
 //! begun.
 //!
@@ -83,6 +84,8 @@ pub(in crate::handlers) trait Work: Send + Sync {
     fn run(&self);
     /// Its run as a future.
     fn future(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Whether somebody has begun it, so that to run it does nothing.
+    fn is_claimed(&self) -> bool;
     /// It will not be run, unless somebody has begun it.
     fn refuse(&self, why: Option<Refusal>);
     fn topic(&self) -> &str;
@@ -147,8 +150,13 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
         Box::pin(TaskFuture::new(self))
     }
 
+    fn is_claimed(&self) -> bool {
+        self.claimed.load(Acquire)
+    }
+
     fn refuse(&self, why: Option<Refusal>) {
         let Some(_ending) = self.claim() else { return };
+        let _inside = self.run.scene.watch.as_ref().map(Watch::enter);
         Cause::scope(&self.run.event, || {
             for place in self.places.clone() {
                 let kind = why.clone().map_or(FailureKind::Lost, FailureKind::Refused);

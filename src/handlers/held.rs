@@ -1,0 +1,50 @@
+//! An event that the library holds, and lets go of without a panic.
+
+use std::ops::Deref;
+
+use crate::event::Event;
+use crate::shield::drop_shielded;
+use crate::sync::Arc;
+
+/// A handle of an event. If it is the last, the payload and the extensions go with it, each behind a
+/// shield of its own: two destructors that panic at once would end the process.
+pub(super) struct Held<T>(Option<Event<T>>);
+
+impl<T> Held<T> {
+    pub(super) fn new(event: Event<T>) -> Self {
+        Held(Some(event))
+    }
+}
+
+impl<T> Deref for Held<T> {
+    type Target = Event<T>;
+
+    #[inline]
+    fn deref(&self) -> &Event<T> {
+        match &self.0 {
+            Some(event) => event,
+            None => unreachable!("it is taken only as this is dropped"),
+        }
+    }
+}
+
+impl<T> Drop for Held<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(last) = self.0.take().and_then(Event::drop_quietly) {
+            drop_parts(last);
+        }
+    }
+}
+
+fn drop_parts<T>(event: Event<T>) {
+    let Some((payload, extras)) = event.into_parts() else {
+        return;
+    };
+    drop_shielded(payload);
+    let extras = extras.and_then(Arc::into_inner);
+    let extensions = extras.map(|extras| extras.extensions);
+    for extension in extensions.into_iter().flatten() {
+        drop_shielded(extension);
+    }
+}
