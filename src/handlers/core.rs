@@ -72,7 +72,8 @@ impl<T: Send + Sync + 'static> Core<T> {
     /// Takes handlers away and adds others, in the same moment; how many went.
     pub(super) fn replace_group(&self, group: &str, seats: Vec<Seat<T>>) -> usize {
         let removed = self.change(|roster, names| {
-            let removed = remove_all(roster, names, names.grouped(group));
+            // Not marked as removed: an event that is on its way has the old ones, and has all of them.
+            let removed = take_all(roster, names, names.grouped(group));
             for seat in seats {
                 names.add(&seat.entry);
                 roster.add(seat);
@@ -201,15 +202,27 @@ fn remove_all<T: Send + Sync + 'static>(
     names: &mut Names,
     ids: Vec<HandlerId>,
 ) -> Vec<Seat<T>> {
-    let mut removed = Vec::new();
+    let removed = take_all(roster, names, ids);
+    for seat in &removed {
+        seat.entry.mark_removed();
+    }
+    removed
+}
+
+/// Takes handlers off the lists; events that are on their way still call them.
+fn take_all<T: Send + Sync + 'static>(
+    roster: &mut Roster<T>,
+    names: &mut Names,
+    ids: Vec<HandlerId>,
+) -> Vec<Seat<T>> {
+    let mut taken = Vec::new();
     for id in ids {
         if let Some(seat) = roster.remove(id) {
             names.remove(&seat.entry);
-            seat.entry.mark_removed();
-            removed.push(seat);
+            taken.push(seat);
         }
     }
-    removed
+    taken
 }
 
 fn with<V>(list: &Arc<[Arc<V>]>, new: &Arc<V>) -> Arc<[Arc<V>]> {

@@ -11,6 +11,9 @@ use crate::pattern::{IntoPatterns, Pattern};
 /// Whatever is removed is gone for all events that begin after the removal has returned; and events that
 /// are on their way do not call it any more, unless its call has begun. Nobody waits for calls that have
 /// begun. What a handler captured is dropped when the last event that found it has passed.
+///
+/// Handlers that [`replace_group`](Handlers::replace_group) swaps out are still called by events that are
+/// on their way, as those see all of the old group.
 impl<T: Send + Sync + 'static> Handlers<T> {
     /// Removes one handler; whether it was there.
     ///
