@@ -1,5 +1,6 @@
 //! An event bus inside one process: any thread emits, every interested subscriber has its own bounded
-//! queue, emitting never waits for a consumer, and what overflows is counted, never silent.
+//! queue, emitting never waits for a consumer, and what overflows is counted, never silent. On it stand
+//! [handlers](#handlers): callbacks with priorities, filters and middleware, on threads of your choice.
 //!
 //! ```
 //! use chanbus::Bus;
@@ -52,7 +53,15 @@
 //! | act on the emitting thread | [`Bus::tap`] |
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
 //! | see what goes on | [`Bus::stats`] |
-//! | have one bus for the whole process | [`global_or_default`] |
+//! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
+//! | have callbacks called, by topic and priority | [`Handlers`] |
+//! | call them directly, and hear what they did | [`Emitter`], [`Report`] |
+//! | have them called for the events of a bus | [`Dispatcher`] |
+//! | choose the threads that run them | an [`Executor`]: [`Inline`], [`BlockOn`], [`ThreadPool`], `Tokio` (feature `tokio`), a closure |
+//! | change or block events before handlers see them | [`Handlers::middleware`] |
+//! | hear of what failed | [`Handlers::on_error`], [`Handlers::errors_as_events`] |
+//! | unload and load a part of a program | [`Module`], [`Handlers::replace_group`] |
+//! | share objects among handlers | [`Services`], [`Context::service`] |
 //!
 //! # Patterns
 //!
@@ -164,6 +173,106 @@
 //!   One from inside a waker comes after the event at hand, too (but for [`Bus::emit_within`], which
 //!   calls wakers before it waits), and carries none.
 //!
+//! # Handlers
+//!
+//! [`Handlers`] is a registry of callbacks that ask for topics by patterns. It runs nothing by itself: an
+//! [`Emitter`] calls its handlers directly, without a bus or a queue, and a [`Dispatcher`] calls them for
+//! the events of a bus. Any number of both may serve one registry, which can be changed at any time, by
+//! any thread, also from inside a handler.
+//!
+//! ```
+//! use std::time::Duration;
+//! use chanbus::{Bus, Dispatcher, Drain, Emitter, Flow, Handlers, Priority, ThreadPool};
+//!
+//! let handlers = Handlers::new();
+//! handlers.on("job.*").name("check").priority(Priority::HIGH).handle(|event, _ctx| {
+//!     if *event.payload() > 100 { Ok(Flow::Stop) } else { Ok(Flow::Continue) }
+//! })?;
+//! handlers.on("**").name("log").call(|event| println!("{event:?}"))?;
+//!
+//! // Directly: when this returns, both have ended.
+//! let report = Emitter::inline(&handlers).emit("job.print", 7)?;
+//! assert_eq!((report.called, report.failed), (2, 0));
+//!
+//! // From a bus, on the threads of a pool.
+//! let bus = Bus::new();
+//! let dispatcher = Dispatcher::builder(&bus, &handlers).executor(ThreadPool::new(2)?).build()?;
+//! dispatcher.start()?;
+//! bus.emit("job.print", 700)?;
+//! dispatcher.stop(Drain::Within(Duration::from_secs(5)))?;
+//! let stats = dispatcher.stats();
+//! assert_eq!((stats.handled, stats.called, stats.skipped), (1, 1, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **In which order.** An event first passes all [middleware](Handlers::middleware), in the order in which
+//! it was added. Then come its handlers, by [`Priority`]: lower numbers first, equal ones in the order
+//! in which they were registered, [monitors](Priority::MONITOR) after all others. The [`Mode`] says who of
+//! them run together:
+//!
+//! | Mode | One step is | The next begins when |
+//! |---|---|---|
+//! | [`Sequential`](Mode::Sequential), always on [`Inline`] and [`BlockOn`] (but for `emit_async`) | one handler | it has ended |
+//! | [`Tiered`](Mode::Tiered), the default elsewhere | all of equal priority | all of them have ended |
+//! | [`Concurrent`](Mode::Concurrent) | all but monitors, then monitors | all of them have ended |
+//!
+//! Events that are emitted by several threads are handled side by side. A dispatcher handles
+//! them one after the other, in the order of its queue, unless
+//! [`max_in_flight`](DispatcherBuilder::max_in_flight) lets them overtake each other.
+//!
+//! **On which thread.** Filters and callbacks run with their handler, error handlers where the failure was.
+//!
+//! | An event by | Middleware runs on | Handlers run on |
+//! |---|---|---|
+//! | [`emit`](Emitter::emit) | the emitting thread | with [`Inline`] and [`BlockOn`] the emitting thread; else the executor's, while the emitting thread waits |
+//! | [`emit_async`](Emitter::emit_async) | the calling thread, at once | with [`Inline`] and [`BlockOn`] whichever thread polls the future; else the executor's |
+//! | [`emit_detached`](Emitter::emit_detached) | the calling thread | with [`Inline`] and [`BlockOn`] the calling thread; else the executor's, and nobody waits |
+//! | a [`Dispatcher`] | its own thread | the executor's; by default that thread, async handlers to their end |
+//!
+//! Which threads an executor has is said at [`Executor`]. A handler that emits on its own
+//! [`ThreadPool`] and waits does not starve it: the waiting thread runs those handlers itself that
+//! no other has begun. A full pool runs a job on the thread that brings it, unless told otherwise
+//! ([`WhenFull`]).
+//!
+//! **How often.** Once for each event that an emitter or dispatcher brings, however many of the handler's
+//! patterns match; with [`once`](On::once) once at all, whatever the threads, also if that call fails. Not
+//! at all if a [filter](On::filter) says no or panics, an earlier step stopped the event, the handler
+//! was removed before it was reached, or its executor refused it: that is counted as skipped, so
+//! `matched = called + skipped` in every [`Report`]. An event that two dispatchers take is handled
+//! by both.
+//!
+//! **Errors and panics** of a handler, a filter or a callback stay there, and the other handlers run. A
+//! middleware that panics blocks its event. Each [`Failure`] names its handler, or the place where that was
+//! registered, and is
+//!
+//! - counted, and kept among the [last ones](Handlers::last_failures);
+//! - told to the handler's own [`on_failure`](On::on_failure), if the handler itself failed, then to every
+//!   [error handler](Handlers::on_error); without one, with the feature `tracing`, it is an error there;
+//! - emitted as an event, if [asked for](Handlers::errors_as_events);
+//! - in the [`Report`] of the emit, which is no error unless you
+//!   [make it one](Report::into_result).
+//!
+//! Error handlers that panic are caught and counted, and nobody is told, so that nothing recurses.
+//!
+//! **To stop**
+//!
+//! | What | By | And then |
+//! |---|---|---|
+//! | an event, before any handler | a middleware that returns `None` | it is counted as blocked |
+//! | an event, between handlers | [`Flow::Stop`], [`Context::stop_propagation`] | later steps are skipped, but for monitors; who runs in the same step goes on |
+//! | a handler | [`remove`](Handlers::remove) and its kin, or a [`HandlerGuard`] | no call of it begins; calls that have begun go on |
+//! | a group, for another | [`replace_group`](Handlers::replace_group) | events that are on their way call the old handlers, later ones the new |
+//! | a dispatcher | [`stop`](Dispatcher::stop) | what was queued is handled; at its [deadline](Drain::Within) it gives up, and names who is stuck. Later events wait for the next start |
+//! | a pool | [`shutdown`](ThreadPool::shutdown), by its owner | what it has begun is brought to its end |
+//!
+//! Emitters have nothing to stop. A dispatcher whose bus has closed handles what is queued, and has ended:
+//! [`wait`](Dispatcher::wait) waits for that. Stopped by one of its own handlers it does not wait, and
+//! stops [after that](Stopped::pending).
+//!
+//! **Chains.** A handler may emit: by [`Context::emit`], where its event came from, or on any bus. Either way
+//! the new event carries the one at hand as its [`Cause`], and a chain that is too deep is refused
+//! ([`EmitError::ChainTooDeep`]). A thread or task that a handler starts knows of it by the context only.
+//!
 //! # Panics and re-entrance
 //!
 //! Filters, taps, destructors and the wakers of tasks run on the emitting thread. They may call anything on the bus,
@@ -221,7 +330,11 @@
 //!
 //! - `json`: payloads of named JSON fields, `Bus<Fields>`, and the `emit!` macro.
 //! - `stream`: `EventStream`, a subscription as a `futures_core::Stream`.
-//! - `tokio`: keepalives of streams by tokio's clock (`EventStream::heartbeats`); with it, `stream`.
+//! - `tokio`: keepalives of streams by tokio's clock (`EventStream::heartbeats`), and the executor
+//!   `Tokio`; with it, `stream`.
+//! - `tracing`: registrations, removals and the way of each event through handlers as events of `tracing`
+//!   (target `chanbus::handlers`), at the level that [`set_debug`] says; failures that no error handler
+//!   hears of as errors.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bus;

@@ -336,7 +336,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     /// [`Inline`] and [`BlockOn`] they run in its polls, async ones as part of it; so this suits any
     /// runtime, also a single-threaded one. If it is dropped before its end, handlers that an executor was
     /// handed are called all the same, those that ran as part of it end there
-    /// ([`FailureKind::Lost`](crate::FailureKind::Lost)), and those of later steps are not called.
+    /// ([`FailureKind::Lost`]), and those of later steps are not called.
     ///
     /// # Errors
     ///

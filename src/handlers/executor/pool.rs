@@ -662,3 +662,44 @@ impl Drop for Owner {
         self.0.room.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::handlers::{Emitter, Flow, Handlers, Priority};
+
+    #[test]
+    fn h8_a_shutdown_lets_events_that_have_begun_come_to_their_end() {
+        let pool = ThreadPool::new(1).unwrap();
+        let handlers = Handlers::new();
+        let (leave, left) = mpsc::channel::<()>();
+        let left = std::sync::Mutex::new(left);
+        let first = handlers.on("a").priority(Priority::HIGH);
+        first
+            .handle(move |_, ctx| {
+                left.lock().unwrap().recv()?;
+                ctx.emit("b", ())?;
+                Ok(Flow::Continue)
+            })
+            .unwrap();
+        handlers.on(["a", "b"]).call(|_| {}).unwrap();
+        let last = handlers.on("a").priority(Priority::LOW);
+        last.handle_async(|_, _| async { Ok(Flow::Continue) })
+            .unwrap();
+        let emitter = Emitter::thread_pool(&handlers, &pool);
+        emitter.emit_detached("a", ()).unwrap();
+
+        let owner = pool.clone();
+        let shutdown = thread::spawn(move || owner.shutdown());
+        while pool.shared.state.lock().phase == Phase::Open {
+            thread::yield_now();
+        }
+        assert_eq!(emitter.emit("b", ()).unwrap().failed, 1, "a new event");
+        leave.send(()).unwrap();
+        shutdown.join().unwrap();
+        let stats = handlers.stats();
+        assert_eq!((stats.called, stats.failed), (4, 1), "{stats}");
+    }
+}

@@ -1,4 +1,14 @@
 //! Who polls a future where there is no runtime.
+//!
+//! # Protocol
+//!
+//! *One who waits* polls, and parks in between. A wake raises `called` and unparks the thread, which polls
+//! again only after it has taken `called` down. So a wake amid a poll is not lost, and a thread that was
+//! unparked for something else goes back to sleep.
+//!
+//! *Where nobody waits*, whoever wakes polls. Who moves `state` away from idle is the only one to poll, and
+//! to take the future out of its slot. A wake amid a poll has that one poll once more before it goes
+//! back to idle. After the end it never does, so later wakes do nothing.
 
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};

@@ -1,8 +1,8 @@
 //! One event on its way through its handlers.
 //!
 //! A [`Run`] is what all that work on one event share. Whoever works calls handlers by it, one at a
-//! time or many threads at once; which, and in which order, is up to [`walk`] (one thread, one after
-//! the other) and [`fly`] (steps of handlers that run together).
+//! time or many threads at once; which, and in which order, is up to [`walk()`] (one thread, one after
+//! the other) and [`fly()`] (steps of handlers that run together).
 
 mod calls;
 mod drive;
