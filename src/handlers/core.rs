@@ -70,9 +70,12 @@ impl<T: Send + Sync + 'static> Core<T> {
     }
 
     /// Takes handlers away and adds others, in the same moment; how many went.
+    ///
+    /// Those that went are not marked: an event that found them finds none of the others, so it is to
+    /// have all of these, also those that it has not reached yet.
     pub(super) fn replace_group(&self, group: &str, seats: Vec<Seat<T>>) -> usize {
         let removed = self.change(|roster, names| {
-            let removed = remove_all(roster, names, names.grouped(group));
+            let removed = take_out(roster, names, names.grouped(group));
             for seat in seats {
                 names.add(&seat.entry);
                 roster.add(seat);
@@ -196,18 +199,31 @@ impl<T: Send + Sync + 'static> Core<T> {
     }
 }
 
+/// Takes handlers out, so that no later event finds them.
+fn take_out<T: Send + Sync + 'static>(
+    roster: &mut Roster<T>,
+    names: &mut Names,
+    ids: Vec<HandlerId>,
+) -> Vec<Seat<T>> {
+    let mut taken = Vec::new();
+    for id in ids {
+        if let Some(seat) = roster.remove(id) {
+            names.remove(&seat.entry);
+            taken.push(seat);
+        }
+    }
+    taken
+}
+
+/// The same, and events that have found them do not call them any more.
 fn remove_all<T: Send + Sync + 'static>(
     roster: &mut Roster<T>,
     names: &mut Names,
     ids: Vec<HandlerId>,
 ) -> Vec<Seat<T>> {
-    let mut removed = Vec::new();
-    for id in ids {
-        if let Some(seat) = roster.remove(id) {
-            names.remove(&seat.entry);
-            seat.entry.mark_removed();
-            removed.push(seat);
-        }
+    let removed = take_out(roster, names, ids);
+    for seat in &removed {
+        seat.entry.mark_removed();
     }
     removed
 }
