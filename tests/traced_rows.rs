@@ -18,6 +18,10 @@ type Done = Result<(), chanbus::Error>;
 /// What was traced, with its level: the message, then its fields.
 static SEEN: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
+fn all_seen() -> MutexGuard<'static, Vec<(Level, String)>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Listens for the whole process.
 struct Capture;
 
@@ -30,7 +34,7 @@ impl Subscriber for Capture {
         let mut line = Line::default();
         event.record(&mut line);
         let seen = (*event.metadata().level(), line.message + &line.fields);
-        SEEN.lock().unwrap().push(seen);
+        all_seen().push(seen);
     }
 
     // The crate has no spans.
@@ -67,9 +71,12 @@ impl Alone {
         static TURN: Mutex<()> = Mutex::new(());
         static LISTEN: Once = Once::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        LISTEN.call_once(|| tracing::subscriber::set_global_default(Capture).unwrap());
+        LISTEN.call_once(|| {
+            let listens = tracing::subscriber::set_global_default(Capture);
+            assert!(listens.is_ok(), "nobody else is here to listen");
+        });
         set_debug(None);
-        SEEN.lock().unwrap().clear();
+        all_seen().clear();
         Alone(turn)
     }
 }
@@ -82,7 +89,7 @@ impl Drop for Alone {
 
 /// What was traced since it was last asked, at any level.
 fn traced() -> Vec<(Level, String)> {
-    std::mem::take(&mut *SEEN.lock().unwrap())
+    std::mem::take(&mut *all_seen())
 }
 
 /// Of that, what is to be seen: at `DEBUG`, or graver.

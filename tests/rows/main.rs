@@ -18,7 +18,7 @@ mod starstreamer_modules;
 mod starstreamer_running;
 mod watch;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chanbus::{Event, Subscription};
 
@@ -42,8 +42,13 @@ fn payloads<T: Copy + Send + Sync + 'static>(sub: &Subscription<T>) -> Vec<T> {
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        // A handler that panics is a test's business.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
+        self.lines().push(line.into());
     }
 
     /// A handler that writes this line.
@@ -54,6 +59,6 @@ impl Log {
 
     /// What was written since it was last asked.
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.lines())
     }
 }

@@ -130,6 +130,8 @@ fn y5_any_function_or_closure_is_a_callback() -> Done {
         assert_eq!(*event.payload(), "Hello, World!");
     }
 
+    type Callback = dyn Fn(&Event<&'static str>) + Send + Sync;
+
     struct Printer(Log);
 
     impl Printer {
@@ -141,7 +143,7 @@ fn y5_any_function_or_closure_is_a_callback() -> Done {
     let (log, handlers) = (Log::default(), Handlers::new());
     let printer = Arc::new(Printer(log.clone()));
     let pointer: fn(&Event<&'static str>) = function;
-    let boxed: Box<dyn Fn(&Event<&'static str>) + Send + Sync> = Box::new(print(&log));
+    let boxed: Box<Callback> = Box::new(print(&log));
     handlers.on("MyEvent").call(function)?;
     handlers.on("MyEvent").call(pointer)?;
     handlers.on("MyEvent").call(print(&log))?;
