@@ -220,7 +220,7 @@ fn y26_the_instance_comes_before_all_and_all_before_the_default() {
 }
 
 #[test]
-fn y27_a_registrys_own_switch_shows_who_comes_and_goes() -> Done {
+fn y27_the_switch_of_a_registry_shows_who_comes_and_goes() -> Done {
     let _alone = Alone::begin();
     set_debug(Some(false));
     let handlers = Handlers::<u32>::new();

@@ -158,7 +158,7 @@ fn y5_any_function_or_closure_is_a_callback() -> Done {
 }
 
 #[test]
-fn y11_without_a_linker_there_is_the_processs_or_one_of_the_emitters_own() -> Done {
+fn y11_without_a_linker_there_is_a_global_one_or_one_of_the_emitters_own() -> Done {
     // A payload type of its own: no other test sees its registry.
     struct Own;
     let log = Log::default();
