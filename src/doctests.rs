@@ -13,4 +13,5 @@ pages! {
     #[cfg(feature = "json")] codechu_events "codechu-events.md",
     #[cfg(feature = "json")] starstreamer "starstreamer.md",
     mtaio "mtaio.md",
+    pyventus "pyventus.md",
 }

@@ -70,10 +70,12 @@ impl<T: Send + Sync + 'static> Core<T> {
     }
 
     /// Takes handlers away and adds others, in the same moment; how many went.
+    ///
+    /// Those that went are not marked: an event that found them finds none of the others, so it is to
+    /// have all of these, also those that it has not reached yet.
     pub(super) fn replace_group(&self, group: &str, seats: Vec<Seat<T>>) -> usize {
         let removed = self.change(|roster, names| {
-            // Not marked as removed: an event that is on its way has the old ones, and has all of them.
-            let removed = take_all(roster, names, names.grouped(group));
+            let removed = take_out(roster, names, names.grouped(group));
             for seat in seats {
                 names.add(&seat.entry);
                 roster.add(seat);
@@ -214,20 +216,8 @@ impl<T: Send + Sync + 'static> Core<T> {
     }
 }
 
-fn remove_all<T: Send + Sync + 'static>(
-    roster: &mut Roster<T>,
-    names: &mut Names,
-    ids: Vec<HandlerId>,
-) -> Vec<Seat<T>> {
-    let removed = take_all(roster, names, ids);
-    for seat in &removed {
-        seat.entry.mark_removed();
-    }
-    removed
-}
-
-/// Takes handlers off the lists; events that are on their way still call them.
-fn take_all<T: Send + Sync + 'static>(
+/// Takes handlers out, so that no later event finds them.
+fn take_out<T: Send + Sync + 'static>(
     roster: &mut Roster<T>,
     names: &mut Names,
     ids: Vec<HandlerId>,
@@ -240,6 +230,19 @@ fn take_all<T: Send + Sync + 'static>(
         }
     }
     taken
+}
+
+/// The same, and events that have found them do not call them any more.
+fn remove_all<T: Send + Sync + 'static>(
+    roster: &mut Roster<T>,
+    names: &mut Names,
+    ids: Vec<HandlerId>,
+) -> Vec<Seat<T>> {
+    let removed = take_out(roster, names, ids);
+    for seat in &removed {
+        seat.entry.mark_removed();
+    }
+    removed
 }
 
 fn with<V>(list: &Arc<[Arc<V>]>, new: &Arc<V>) -> Arc<[Arc<V>]> {

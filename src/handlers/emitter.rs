@@ -265,11 +265,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     /// ```
     #[must_use]
     pub fn is_debug(&self) -> bool {
-        debug::is_on(self.debug_setting())
-    }
-
-    fn debug_setting(&self) -> Option<bool> {
-        self.0.debug.or_else(|| self.0.core.debug.get())
+        debug::is_on(self.0.debug.or_else(|| self.0.core.debug.get()))
     }
 
     /// Emits, and returns when all handlers have ended.
@@ -409,7 +405,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             origin: Origin::Emitter(self.clone()),
             watch: None,
             over: None,
-            debug: self.debug_setting(),
+            debug: self.0.debug,
         }
     }
 
@@ -580,7 +576,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
     }
 
     fn blocked(&self, event: &Event<T>, failure: Option<Failure<T>>) -> Report<T> {
-        trace!(self.debug, topic = %event.topic(), "middleware blocked an event");
+        trace!(self.debug(), topic = %event.topic(), "middleware blocked an event");
         // Relaxed: a statistic.
         self.core.totals.blocked.fetch_add(1, Relaxed);
         let _ = event;

@@ -99,7 +99,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     }
 
     /// Swaps a whole group at once (H7): every event sees either all of the old handlers or all of the
-    /// new, none falls between.
+    /// new, none falls between. So an event that is on its way still calls old ones after this has returned.
     ///
     /// `register` is given this registry by a handle whose registrations belong to the group unless they
     /// say otherwise, and wait until it returns. Everything else that it does takes effect at once.

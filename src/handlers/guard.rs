@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::core::Core;
+use super::debug::trace;
 use super::entry::HandlerId;
 use crate::sync::{Arc, Weak};
 
@@ -65,6 +66,7 @@ impl<T: Send + Sync + 'static> Drop for HandlerGuard<T> {
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade() {
             core.remove(self.id);
+            trace!(core.debug.get(), id = %self.id, "a handler was removed by its guard");
         }
     }
 }

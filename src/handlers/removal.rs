@@ -61,7 +61,9 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     pub fn off(&self, id: HandlerId, pattern: impl IntoPatterns) -> bool {
         let patterns = self.read(pattern);
         let count = |pattern| self.core.remove_pattern(pattern, Some(id));
-        patterns.iter().map(count).sum::<usize>() > 0
+        let count: usize = patterns.iter().map(count).sum();
+        trace!(self.core.debug.get(), id = %id, ?patterns, count, "patterns of a handler were removed");
+        count > 0
     }
 
     /// Takes a pattern away from all handlers that have it, as [`off`](Handlers::off); how many had it.
@@ -78,7 +80,14 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     pub fn remove_pattern(&self, pattern: impl IntoPatterns) -> usize {
         let patterns = self.read(pattern);
         let count = |pattern| self.core.remove_pattern(pattern, None);
-        patterns.iter().map(count).sum()
+        let count = patterns.iter().map(count).sum();
+        trace!(
+            self.core.debug.get(),
+            ?patterns,
+            count,
+            "patterns were removed"
+        );
+        count
     }
 
     /// Removes all handlers of that name; how many there were.

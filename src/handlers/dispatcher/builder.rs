@@ -214,7 +214,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
         let core = Arc::clone(self.handlers.core());
         let mode = self.mode.unwrap_or_else(|| self.executor.mode());
         let scene = Scene {
-            debug: self.debug.or_else(|| core.debug.get()),
+            debug: self.debug,
             core,
             origin: Origin::Bus(self.bus.downgrade()),
             watch: Some(Arc::clone(&watch)),

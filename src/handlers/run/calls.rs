@@ -42,18 +42,25 @@ impl<T: Send + Sync + 'static> Run<T> {
         if !self.admits(entry, stopped) {
             self.skip(1);
             entry.counts.skipped.fetch_add(1, Relaxed);
+            trace!(
+                self.scene.debug(),
+                topic = %self.event.topic(),
+                id = %entry.id,
+                name = entry.name.as_deref(),
+                "a handler is skipped"
+            );
             return None;
         }
         if entry.once {
             // Claimed, so it goes whatever comes of the call.
             self.scene.core.remove(entry.id);
-            trace!(self.scene.debug, id = %entry.id, "the one call of a handler was claimed");
+            trace!(self.scene.debug(), id = %entry.id, "the one call of a handler was claimed");
         }
         self.called.fetch_add(1, Relaxed);
         // Relaxed: a statistic.
         entry.counts.called.fetch_add(1, Relaxed);
         trace!(
-            self.scene.debug,
+            self.scene.debug(),
             topic = %self.event.topic(),
             id = %entry.id,
             name = entry.name.as_deref(),
@@ -131,7 +138,7 @@ impl<T: Send + Sync + 'static> Run<T> {
         // Relaxed: a statistic.
         entry.counts.failed.fetch_add(1, Relaxed);
         let failure = Failure::of_handler(&self.event, entry, place, kind);
-        trace!(self.scene.debug, "{failure}");
+        trace!(self.scene.debug(), "{failure}");
         if place == FailurePlace::Handler
             && let Some(on_failure) = &entry.on_failure
             && let Err(thrown) = caught(|| on_failure(&failure))

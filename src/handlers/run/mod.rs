@@ -18,6 +18,7 @@ pub(super) use self::walk::{walk, walk_plain};
 
 use super::context::Origin;
 use super::core::Core;
+use super::debug::trace;
 use super::dispatcher::Watch;
 use super::failure::Failure;
 use super::held::Held;
@@ -25,6 +26,7 @@ use super::middleware::Tell;
 use super::report::Report;
 use super::roster::Route;
 use crate::cause::Cause;
+use crate::event::Event;
 use crate::shield::{caught, discard, drop_shielded};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex};
@@ -52,7 +54,7 @@ pub(super) struct Scene<T: Send + Sync + 'static> {
     pub(super) watch: Option<Arc<Watch>>,
     /// Raised when its dispatcher gives up: then no more handlers are called.
     pub(super) over: Option<Arc<AtomicBool>>,
-    /// Whether its way is to be seen.
+    /// Whether its way is to be seen, if the emitter or the dispatcher was told; see `debug()`.
     pub(super) debug: Option<bool>,
 }
 
@@ -110,6 +112,7 @@ impl<T: Send + Sync + 'static> Run<T> {
         let report = self.sums();
         // Relaxed: who drops the run does so after this.
         self.counted.store(true, Relaxed);
+        self.scene.ended(&self.event, &report);
         self.scene.count(&report);
         report
     }
@@ -154,6 +157,29 @@ impl<T: Send + Sync + 'static> Scene<T> {
     pub(super) fn is_over(&self) -> bool {
         // Acquire: pairs with the raising, after which whoever stopped goes on.
         self.over.as_ref().is_some_and(|over| over.load(Acquire))
+    }
+
+    /// Whether an event's way is to be seen: the emitter's or the dispatcher's word before that of the
+    /// registry, which may change at any time.
+    #[cfg(feature = "tracing")]
+    pub(super) fn debug(&self) -> Option<bool> {
+        self.debug.or_else(|| self.core.debug.get())
+    }
+
+    /// Traces what became of an event.
+    #[inline]
+    pub(super) fn ended(&self, event: &Event<T>, report: &Report<T>) {
+        trace!(
+            self.debug(),
+            topic = %event.topic(),
+            matched = report.matched,
+            called = report.called,
+            failed = report.failed,
+            skipped = report.skipped,
+            stopped = report.stopped,
+            "an event came to its end"
+        );
+        let _ = (event, report);
     }
 
     /// Adds one event's sums to those of all.

@@ -34,7 +34,7 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
             report.called += 1;
             entry.counts.called.fetch_add(1, Relaxed);
             trace!(
-                scene.debug,
+                scene.debug(),
                 topic = %event.topic(),
                 id = %entry.id,
                 name = entry.name.as_deref(),
@@ -44,12 +44,14 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
                 let kind = FailureKind::panic(thrown);
                 entry.counts.failed.fetch_add(1, Relaxed);
                 let failure = Failure::of_handler(&event, entry, FailurePlace::Handler, kind);
+                trace!(scene.debug(), "{failure}");
                 scene.tell(&failure);
                 report.failed += 1;
                 report.errors.push(failure);
             }
         }
     });
+    scene.ended(&event, &report);
     scene.count(&report);
     scene.core.leave(route, generation);
     report
