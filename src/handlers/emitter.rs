@@ -12,7 +12,7 @@ use super::executor::{BlockOn, Chosen, Executor, Inline, Mode, ThreadPool, Waiti
 use super::failure::{Failure, FailureKind};
 use super::held::Held;
 use super::report::Report;
-use super::run::{Routed, Run, Scene, block_on, detach, fly, fly_detached, walk, walk_plain};
+use super::run::{Routed, Run, Scene, Wait, block_on, detach, fly, walk, walk_plain};
 use crate::bus::DEFAULT_MAX_CHAIN;
 use crate::cause::Cause;
 use crate::clock::Clock;
@@ -486,7 +486,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             Chosen::Here { .. } if routed.route.plain => walk_plain(&self.scene(), routed),
             Chosen::Here { block_on: true } if routed.route.has_async => {
                 let run = Run::new(self.scene(), routed);
-                block_on(fly(Arc::clone(&run), None, Mode::Sequential));
+                block_on(fly(Arc::clone(&run), None, Mode::Sequential, Wait::Asleep));
                 run.report()
             }
             Chosen::Here { .. } => {
@@ -497,7 +497,8 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             Chosen::There(executor) => {
                 let run = Run::new(self.scene(), routed);
                 let executor = Some(Arc::clone(executor));
-                block_on(fly(Arc::clone(&run), executor, self.current_mode()));
+                let mode = self.current_mode();
+                block_on(fly(Arc::clone(&run), executor, mode, Wait::Asleep));
                 run.report()
             }
         }
@@ -511,7 +512,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         let run = Run::new(self.scene(), routed);
         let (executor, mode) = (Arc::clone(executor), self.current_mode());
         detach(Box::pin(async move {
-            fly_detached(Arc::clone(&run), executor, mode).await;
+            fly(Arc::clone(&run), Some(executor), mode, Wait::Nobody).await;
             let _ = run.report();
         }));
     }
@@ -536,7 +537,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             Chosen::There(executor) => Some(Arc::clone(executor)),
         };
         EmitFuture(State::Running(Box::pin(async move {
-            fly(Arc::clone(&run), executor, mode).await;
+            fly(Arc::clone(&run), executor, mode, Wait::Awaited).await;
             Ok(run.report())
         })))
     }

@@ -39,6 +39,7 @@ mod roster;
 mod run;
 mod services;
 mod stats;
+mod turn;
 
 use std::fmt;
 use std::panic::Location;

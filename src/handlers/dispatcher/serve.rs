@@ -10,7 +10,7 @@ use crate::error::TryRecvError;
 use crate::event::Event;
 use crate::handlers::executor::{Chosen, Mode};
 use crate::handlers::report::Report;
-use crate::handlers::run::{Run, Scene, block_on, detach, fly, fly_detached, walk};
+use crate::handlers::run::{Run, Scene, Wait, block_on, detach, fly, walk};
 use crate::shield::{caught, discard};
 use crate::sync::{Arc, AtomicBool, Select};
 
@@ -157,7 +157,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     let on = *on && routed.route.has_async;
                     let run = Run::new(desk.scene.clone(), routed);
                     if on {
-                        block_on(fly(Arc::clone(&run), None, Mode::Sequential));
+                        block_on(fly(Arc::clone(&run), None, Mode::Sequential, Wait::Asleep));
                     } else {
                         walk(&run);
                     }
@@ -169,7 +169,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     let run = Run::new(desk.scene.clone(), routed);
                     let (executor, mode) = (Arc::clone(executor), self.mode);
                     detach(Box::pin(async move {
-                        fly_detached(Arc::clone(&run), executor, mode).await;
+                        fly(Arc::clone(&run), Some(executor), mode, Wait::Nobody).await;
                         let _: Report<T> = run.report();
                         drop(ended);
                     }));

@@ -50,6 +50,17 @@ pub trait Executor: Send + Sync + 'static {
     /// It does not take it: made by [`Job::refuse`]. The handler counts as failed, and others run.
     fn execute(&self, job: Job) -> Result<(), ExecuteError>;
 
+    /// Takes a job as [`execute`](Executor::execute) does, for one who must not be held up, neither by a
+    /// wait for room nor by the job itself: an emit that is awaited. A job that there is no room for comes
+    /// back, to be run as part of that emit. Leads to `execute` unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Executor::execute).
+    fn offer(&self, job: Job) -> Result<Option<Job>, ExecuteError> {
+        self.execute(job).map(|()| None)
+    }
+
     /// What `Debug` and errors call it; the type's name unless told otherwise.
     fn name(&self) -> &str {
         let name = std::any::type_name::<Self>();
@@ -216,9 +227,13 @@ where
 }
 
 /// Shared executors are executors.
-impl Executor for Arc<dyn Executor> {
+impl<E: Executor + ?Sized> Executor for Arc<E> {
     fn execute(&self, job: Job) -> Result<(), ExecuteError> {
         (**self).execute(job)
+    }
+
+    fn offer(&self, job: Job) -> Result<Option<Job>, ExecuteError> {
+        (**self).offer(job)
     }
 
     fn name(&self) -> &str {

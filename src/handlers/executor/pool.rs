@@ -11,7 +11,7 @@
 //! *Jobs that a waiting worker ran itself* stay in the queue, where running them does nothing. Who finds
 //! the queue full takes them out first, so that they keep nothing out.
 //!
-//! *Woken while it is polled.* Its state says so, and the worker puts it back itself.
+//! *Woken while it is polled.* Its [`Turn`] says so, and the worker puts it back itself.
 //!
 //! *Shut down.* No job is taken any more but from workers, whose jobs go on with what was begun; they run what
 //! is queued and what was suspended, until all have ended, then leave. A suspended job that is never woken keeps its pool from that, so a
@@ -25,9 +25,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{AsyncJob, ExecuteError, Executor, Job, Refusal, SyncJob, Waiting};
+use crate::handlers::turn::Turn;
 use crate::shield::{caught, discard, drop_shielded};
-use crate::sync::Ordering::{AcqRel, Acquire, Release};
-use crate::sync::{Arc, AtomicBool, AtomicU8, Condvar, Mutex};
+use crate::sync::Ordering::{Acquire, Release};
+use crate::sync::{Arc, AtomicBool, Condvar, Mutex};
 
 /// How many jobs a pool's queue holds unless told otherwise.
 const DEFAULT_QUEUE: usize = 1_024;
@@ -40,6 +41,8 @@ const DEFAULT_QUEUE: usize = 1_024;
 ///
 /// Async handlers are polled by the same threads, and occupy none while they wait. A handler that emits
 /// on its own pool and waits does not starve it: it runs those handlers itself that no thread has begun.
+/// It takes no other jobs meanwhile, so that a lock which it holds is safe from them; where the handlers
+/// that it waits for need the handlers of other events, a pool needs another thread.
 ///
 /// ```
 /// use chanbus::{Emitter, Handlers, ThreadPool};
@@ -71,10 +74,11 @@ pub struct ThreadPool {
 #[non_exhaustive]
 pub enum WhenFull {
     /// It runs the job itself, on its own thread. Nothing is lost, nobody waits for room, and who emits
-    /// too fast is slowed down. An async job is run to its end.
+    /// too fast is slowed down. An async job is run to its end, or, where the emit is awaited, as part of it.
     #[default]
     RunHere,
-    /// It waits for room; one of the pool's own threads runs the job itself instead.
+    /// It waits for room; one of the pool's own threads, and an emit that is awaited, runs the job itself
+    /// instead.
     Wait,
     /// The job is refused: its handler counts as failed ([`Refusal::QueueFull`]).
     Refuse,
@@ -115,7 +119,7 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// How many jobs may be queued or suspended.
+    /// How many jobs may be queued or suspended. Async jobs that threads have in hand come on top.
     ///
     /// ```
     /// let pool = chanbus::ThreadPool::builder(1).queue(16).build()?;
@@ -163,6 +167,7 @@ impl ThreadPoolBuilder {
                 ready: VecDeque::new(),
                 suspended: HashMap::new(),
                 running: 0,
+                serving: 0,
                 waiting_for_room: 0,
                 phase: Phase::Open,
                 threads: Vec::new(),
@@ -184,7 +189,9 @@ impl ThreadPoolBuilder {
             let thread = thread::Builder::new()
                 .name(format!("{}-{number}", self.name))
                 .spawn(move || serve(&shared))?;
-            pool.shared.state.lock().threads.push(thread);
+            let mut state = pool.shared.state.lock();
+            state.serving += 1;
+            state.threads.push(thread);
         }
         Ok(pool)
     }
@@ -270,7 +277,8 @@ impl ThreadPool {
 
     /// [`shutdown`](ThreadPool::shutdown), with a limit to the waiting; whether all was done in time.
     ///
-    /// Jobs that have not begun by then, and suspended ones, are dropped, which counts as a failure of
+    /// Called by one of its own threads, it waits for nothing and drops nothing. Jobs that have not begun by
+    /// then, and suspended ones, are dropped, which counts as a failure of
     /// their handlers; threads that are inside of a handler leave the pool when that returns.
     ///
     /// ```
@@ -313,6 +321,10 @@ impl ThreadPool {
             let ready = std::mem::take(&mut state.ready);
             (ready, std::mem::take(&mut state.suspended))
         };
+        if !done {
+            // Whoever waits for the end has it now, but for what runs.
+            shared.ended.notify_all();
+        }
         let threads = std::mem::take(&mut state.threads);
         drop(state);
         for item in ready {
@@ -326,13 +338,19 @@ impl ThreadPool {
                 // A worker catches all panics.
                 let _ = thread.join();
             }
+            // Another shutdown may have taken the threads; all have left when this says so.
+            let mut state = shared.state.lock();
+            while state.serving > 0 {
+                shared.ended.wait(&mut state);
+            }
         }
         done
     }
 }
 
-impl Executor for ThreadPool {
-    fn execute(&self, job: Job) -> Result<(), ExecuteError> {
+impl ThreadPool {
+    /// Queues a job, or hands it back where there is no room; waits for room if it may.
+    fn push(&self, job: Job, may_wait: bool) -> Result<Option<Job>, ExecuteError> {
         let shared = &self.shared;
         // Goes after the lock: it may be the last to hold an event.
         let mut _idle = Vec::new();
@@ -340,11 +358,7 @@ impl Executor for ThreadPool {
         if state.held() >= shared.capacity {
             _idle = state.take_idle();
         }
-        while state.phase == Phase::Open
-            && state.held() >= shared.capacity
-            && shared.when_full == WhenFull::Wait
-            && !shared.is_worker()
-        {
+        while may_wait && state.phase == Phase::Open && state.held() >= shared.capacity {
             state.waiting_for_room += 1;
             shared.room.wait(&mut state);
             state.waiting_for_room -= 1;
@@ -362,15 +376,28 @@ impl Executor for ThreadPool {
             state.ready.push_back(item);
             drop(state);
             shared.work.notify_one();
-            return Ok(());
+            return Ok(None);
         }
         drop(state);
         if shared.when_full == WhenFull::Refuse {
             let capacity = shared.capacity;
             return Err(job.refuse(Refusal::QueueFull { capacity }));
         }
-        job.run();
+        Ok(Some(job))
+    }
+}
+
+impl Executor for ThreadPool {
+    fn execute(&self, job: Job) -> Result<(), ExecuteError> {
+        let may_wait = self.shared.when_full == WhenFull::Wait && !self.shared.is_worker();
+        if let Some(job) = self.push(job, may_wait)? {
+            job.run();
+        }
         Ok(())
+    }
+
+    fn offer(&self, job: Job) -> Result<Option<Job>, ExecuteError> {
+        self.push(job, false)
     }
 
     fn name(&self) -> &str {
@@ -415,6 +442,8 @@ struct State {
     /// Async jobs that wait for their wakers, by address.
     suspended: HashMap<usize, Arc<Task>>,
     running: usize,
+    /// Threads that have not left.
+    serving: usize,
     waiting_for_room: usize,
     phase: Phase,
     threads: Vec<JoinHandle<()>>,
@@ -501,6 +530,12 @@ impl Shared {
 /// A worker's life.
 fn serve(shared: &Arc<Shared>) {
     POOL.set(shared.address());
+    work(shared);
+    shared.state.lock().serving -= 1;
+    shared.ended.notify_all();
+}
+
+fn work(shared: &Arc<Shared>) {
     let mut state = shared.state.lock();
     loop {
         if state.phase == Phase::Over {
@@ -556,16 +591,8 @@ struct Task {
     job: Mutex<Option<AsyncJob>>,
     /// It was polled here; else who has claimed it is somebody else.
     begun: AtomicBool,
-    state: AtomicU8,
+    turn: Turn,
 }
-
-/// In the queue, or being polled.
-const QUEUED: u8 = 0;
-const POLLING: u8 = 1;
-/// Being polled, and woken since that began.
-const AGAIN: u8 = 2;
-/// Waits for its waker.
-const SUSPENDED: u8 = 3;
 
 /// Was woken while it was polled.
 struct Again(Arc<Task>);
@@ -576,7 +603,7 @@ impl Task {
             pool: Arc::clone(pool),
             job: Mutex::new(Some(job)),
             begun: AtomicBool::new(false),
-            state: AtomicU8::new(QUEUED),
+            turn: Turn::queued(),
         })
     }
 
@@ -585,8 +612,7 @@ impl Task {
         let mut job = self.job.lock().take()?;
         // Release: who sees it in the queue again sees this.
         self.begun.store(true, Release);
-        // AcqRel, as below: whatever was done before a wake is seen by the poll after it.
-        self.state.swap(POLLING, AcqRel);
+        self.turn.begin();
         let waker = Waker::from(Arc::clone(&self));
         let polled = caught(|| {
             let mut cx = Context::from_waker(&waker);
@@ -594,9 +620,12 @@ impl Task {
         });
         match polled {
             Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(())) => return None,
-            Err(thrown) => {
-                discard(thrown);
+            ended => {
+                if let Err(thrown) = ended {
+                    discard(thrown);
+                }
+                // What it held is the user's.
+                drop_shielded(job);
                 return None;
             }
         }
@@ -604,11 +633,9 @@ impl Task {
         // Listed before it can be woken, which takes it off the list.
         let listed = Arc::clone(&self);
         shared.state.lock().suspended.insert(self.address(), listed);
-        let suspended = self
-            .state
-            .compare_exchange(POLLING, SUSPENDED, AcqRel, Acquire);
+        let rests = self.turn.rest();
         let mut state = shared.state.lock();
-        if suspended.is_err() {
+        if !rests {
             state.suspended.remove(&self.address());
             return Some(Again(Arc::clone(&self)));
         }
@@ -633,14 +660,7 @@ impl Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        let woken = self
-            .state
-            .fetch_update(AcqRel, Acquire, |state| match state {
-                SUSPENDED => Some(QUEUED),
-                POLLING => Some(AGAIN),
-                _ => None,
-            });
-        if woken == Ok(SUSPENDED) {
+        if self.turn.wake() {
             let pool = Arc::clone(&self.pool);
             pool.ready_again(self);
         }

@@ -14,8 +14,9 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use crate::sync::Ordering::{AcqRel, Acquire};
-use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex};
+use crate::handlers::turn::Turn;
+use crate::sync::Ordering::AcqRel;
+use crate::sync::{Arc, AtomicBool, Mutex};
 
 /// Polls a future to its end on this thread, asleep in between.
 pub(in crate::handlers) fn block_on<R>(future: impl Future<Output = R>) -> R {
@@ -63,36 +64,22 @@ type Detached = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Its polls must be short and free of the user's code, as they run inside of wakers:
 /// [`fly_detached`](super::fly_detached) is such a one, where its executor is.
 pub(in crate::handlers) fn detach(future: Detached) {
-    Arc::new(Driver {
-        state: AtomicU8::new(IDLE),
+    let driver = Arc::new(Driver {
+        turn: Turn::queued(),
         future: Mutex::new(Some(future)),
-    })
-    .wake();
+    });
+    driver.poll();
 }
 
 struct Driver {
-    /// One of the three below. Who moves it from `IDLE` polls, and nobody else.
-    state: AtomicU8,
+    turn: Turn,
     /// Taken out for the poll, so that it runs under no lock; `None` after the end.
     future: Mutex<Option<Detached>>,
 }
 
-const IDLE: u8 = 0;
-const POLLING: u8 = 1;
-/// Polling, and woken since that began: to be polled again.
-const AGAIN: u8 = 2;
-
 impl Wake for Driver {
     fn wake(self: Arc<Self>) {
-        // AcqRel: what was done before the wake is seen by the poll after it, this one or the next.
-        let woken = self
-            .state
-            .fetch_update(AcqRel, Acquire, |state| match state {
-                IDLE => Some(POLLING),
-                POLLING => Some(AGAIN),
-                _ => None,
-            });
-        if woken == Ok(IDLE) {
+        if self.turn.wake() {
             self.poll();
         }
     }
@@ -103,21 +90,18 @@ impl Driver {
         let waker = Waker::from(Arc::clone(&self));
         let mut cx = TaskContext::from_waker(&waker);
         loop {
+            self.turn.begin();
             let Some(mut future) = self.future.lock().take() else {
-                // It has ended; `POLLING` for ever, so that nobody comes here again.
+                // It has ended; its turn never ends, so that nobody comes here again.
                 return;
             };
             if future.as_mut().poll(&mut cx).is_ready() {
                 return;
             }
             *self.future.lock() = Some(future);
-            // AcqRel as above.
-            let idle = self.state.compare_exchange(POLLING, IDLE, AcqRel, Acquire);
-            if idle.is_ok() {
+            if self.turn.rest() {
                 return;
             }
-            // Woken meanwhile. Only this thread leaves that state.
-            self.state.swap(POLLING, AcqRel);
         }
     }
 }

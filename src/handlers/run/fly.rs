@@ -14,34 +14,30 @@ use crate::handlers::roster::Route;
 use crate::shield::{caught, discard};
 use crate::sync::Arc;
 
+/// Who waits for an event's handlers, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::handlers) enum Wait {
+    /// A thread, asleep.
+    Asleep,
+    /// A task, which is not to be held up.
+    Awaited,
+    /// Nobody, so the executor runs all. The polls are inside of wakers, on whichever thread, where the
+    /// user's code has no place.
+    Nobody,
+}
+
 /// Runs all handlers of an event. Without an executor, whoever polls runs them; a worker of the executor
-/// that polls helps.
+/// that waits helps.
 pub(in crate::handlers) async fn fly<T: Send + Sync + 'static>(
     run: Arc<Run<T>>,
     executor: Option<Arc<dyn Executor>>,
     mode: Mode,
+    wait: Wait,
 ) {
     let mut from = 0;
     while let Some(places) = next_step(&run.route, from, mode) {
         from = places.end;
-        Flight::new(&run, executor.clone(), places, mode).await;
-    }
-}
-
-/// The same for [`detach`](super::detach): nobody waits, so the executor runs all. Its polls are inside
-/// of wakers, on whichever thread, where the user's code has no place.
-pub(in crate::handlers) async fn fly_detached<T: Send + Sync + 'static>(
-    run: Arc<Run<T>>,
-    executor: Arc<dyn Executor>,
-    mode: Mode,
-) {
-    let mut from = 0;
-    while let Some(places) = next_step(&run.route, from, mode) {
-        from = places.end;
-        let executor = Some(Arc::clone(&executor));
-        let mut flight = Flight::new(&run, executor, places, mode);
-        flight.detached = true;
-        flight.await;
+        Flight::new(&run, executor.clone(), places, mode, wait).await;
     }
 }
 
@@ -57,10 +53,9 @@ fn next_step<T: Send + Sync + 'static>(
         // An async one by itself; others in a row are one task, and each looks whether to go on.
         Mode::Sequential if first.is_async() => 1,
         Mode::Sequential => rest.take_while(|entry| !entry.is_async()).count(),
-        Mode::Tiered => {
-            let same = |entry: &&Arc<_>| same_tier(first, entry);
-            rest.take_while(same).count()
-        }
+        Mode::Tiered => rest
+            .take_while(|entry| entry.priority == first.priority)
+            .count(),
         Mode::Concurrent => {
             let monitors = first.priority.is_monitor();
             rest.take_while(|entry| entry.priority.is_monitor() == monitors)
@@ -70,13 +65,6 @@ fn next_step<T: Send + Sync + 'static>(
     Some(from..from + together)
 }
 
-fn same_tier<T: Send + Sync + 'static>(
-    one: &crate::handlers::entry::Entry<T>,
-    other: &crate::handlers::entry::Entry<T>,
-) -> bool {
-    one.priority == other.priority
-}
-
 /// One step on its way.
 struct Flight<T: Send + Sync + 'static> {
     step: Arc<Step>,
@@ -84,10 +72,9 @@ struct Flight<T: Send + Sync + 'static> {
     /// Handed out when the step is first polled.
     tasks: Vec<Arc<Task<T>>>,
     handed: bool,
-    /// Nobody waits for it, so nobody has to help.
-    detached: bool,
+    wait: Wait,
     /// What whoever polls runs itself.
-    own: Vec<TaskFuture<T>>,
+    own: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl<T: Send + Sync + 'static> Flight<T> {
@@ -96,6 +83,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
         executor: Option<Arc<dyn Executor>>,
         places: Range<usize>,
         mode: Mode,
+        wait: Wait,
     ) -> Self {
         let (step, tasks) = if mode == Mode::Sequential {
             let step = Step::new(1);
@@ -113,7 +101,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
             executor,
             tasks,
             handed: false,
-            detached: false,
+            wait,
             own: Vec::new(),
         }
     }
@@ -123,15 +111,29 @@ impl<T: Send + Sync + 'static> Flight<T> {
         let Some(executor) = &self.executor else {
             return;
         };
+        let mut back = Vec::new();
         for task in &self.tasks {
             let is_async = task.is_async();
             let work: Arc<dyn Work> = Arc::clone(task) as Arc<dyn Work>;
             let job = Job::new(work, is_async);
-            match caught(|| executor.execute(job)) {
-                Ok(Ok(())) => {}
+            // Who awaits the emit is not to be held up; a thread that waits may as well run a job.
+            let taken = caught(|| match self.wait {
+                Wait::Awaited => executor.offer(job),
+                Wait::Asleep | Wait::Nobody => executor.execute(job).map(|()| None),
+            });
+            match taken {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(job))) => back.push(job),
                 Ok(Err(error)) => error.settle(),
                 // It has dropped the job, or has it still; either way that tells its end.
                 Err(thrown) => discard(thrown),
+            }
+        }
+        // What there was no room for, when all others are on their way.
+        for job in back {
+            match job {
+                Job::Sync(job) => job.run(),
+                Job::Async(job) => self.own.push(Box::pin(job)),
             }
         }
     }
@@ -140,7 +142,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
     fn waiting(&self) -> Waiting {
         match &self.executor {
             // Nobody waits, so nobody is missed.
-            _ if self.detached => Waiting::Block,
+            _ if self.wait == Wait::Nobody => Waiting::Block,
             None => Waiting::Help,
             Some(executor) => caught(|| executor.waiting()).unwrap_or(Waiting::Block),
         }
@@ -152,7 +154,9 @@ impl<T: Send + Sync + 'static> Flight<T> {
         // Async ones first, so that they are on their way while this thread is in the others.
         let (asyncs, syncs): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| task.is_async());
         if with_async {
-            self.own.extend(asyncs.into_iter().map(TaskFuture::new));
+            for task in asyncs {
+                self.own.push(Box::pin(TaskFuture::new(task)));
+            }
             self.poll_own(cx);
         }
         for task in syncs {
@@ -164,7 +168,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
 
     fn poll_own(&mut self, cx: &mut TaskContext<'_>) {
         self.own
-            .retain_mut(|task| Pin::new(task).poll(cx).is_pending());
+            .retain_mut(|task| task.as_mut().poll(cx).is_pending());
     }
 }
 

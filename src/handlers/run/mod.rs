@@ -12,7 +12,7 @@ mod step;
 mod walk;
 
 pub(super) use self::drive::{block_on, detach};
-pub(super) use self::fly::{fly, fly_detached};
+pub(super) use self::fly::{Wait, fly};
 pub(super) use self::step::Work;
 pub(super) use self::walk::{walk, walk_plain};
 
