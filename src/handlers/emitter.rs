@@ -404,7 +404,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             core: Arc::clone(&self.0.core),
             origin: Origin::Emitter(self.clone()),
             watch: None,
-            over: None,
+            fate: None,
             debug: self.0.debug,
         }
     }

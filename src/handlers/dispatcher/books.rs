@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::handlers::entry::{Entry, HandlerId};
 use crate::handlers::stats::Histogram;
-use crate::sync::Ordering::Relaxed;
-use crate::sync::{Arc, AtomicU64, Mutex};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{Arc, AtomicU8, AtomicU64, Mutex};
 use crate::topic::Topic;
 
 /// A dispatcher's books.
@@ -25,7 +25,6 @@ pub(in crate::handlers) struct Watch {
 struct Running {
     number: u64,
     handler: RunningHandler,
-    begun: Instant,
 }
 
 /// A handler that is inside of a call.
@@ -51,7 +50,8 @@ struct Running {
 /// let running = dispatcher.running();
 /// assert_eq!(running[0].name.as_deref(), Some("slow"));
 /// assert_eq!(running[0].topic, "a");
-/// println!("{} since {:?}", running[0], running[0].since);
+/// println!("{}", running[0]);                     // its name, its topic, for how long
+/// assert!(running[0].since.elapsed().as_secs() < 60);
 ///
 /// drop(leave);
 /// dispatcher.stop(Drain::All)?;
@@ -68,8 +68,8 @@ pub struct RunningHandler {
     pub topic: Topic,
     /// Where in the source it was registered.
     pub location: &'static std::panic::Location<'static>,
-    /// For how long it has been running.
-    pub since: Duration,
+    /// Since when it has been running, its filters included.
+    pub since: Instant,
     /// A stop gave up on it: nobody waits for it any more.
     pub detached: bool,
 }
@@ -80,7 +80,7 @@ impl fmt::Display for RunningHandler {
             Some(name) => write!(f, "`{name}`")?,
             None => write!(f, "the handler registered at {}", self.location)?,
         }
-        write!(f, " on `{}` for {:.1?}", self.topic, self.since)
+        write!(f, " on `{}` for {:.1?}", self.topic, self.since.elapsed())
     }
 }
 
@@ -96,6 +96,42 @@ impl Drop for Shift {
         if let Some(place) = running.iter().position(|it| it.number == self.number) {
             running.swap_remove(place);
         }
+    }
+}
+
+/// What became of one epoch of a dispatcher.
+pub(in crate::handlers) struct Fate(AtomicU8);
+
+const OPEN: u8 = 0;
+/// All that it took has come to its end.
+const SETTLED: u8 = 1;
+/// A stop gave up on it: its runs call no more handlers.
+const GIVEN_UP: u8 = 2;
+
+impl Default for Fate {
+    fn default() -> Self {
+        Fate(AtomicU8::new(OPEN))
+    }
+}
+
+impl Fate {
+    /// Whether its runs are to call no more handlers.
+    pub(in crate::handlers) fn is_given_up(&self) -> bool {
+        // Acquire: pairs with `give_up`, after which whoever stopped goes on.
+        self.0.load(Acquire) == GIVEN_UP
+    }
+
+    pub(super) fn give_up(&self) {
+        self.0.store(GIVEN_UP, Release);
+    }
+
+    // Under the dispatcher's lock, as is the question.
+    pub(super) fn settle(&self) {
+        self.0.store(SETTLED, Release);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.load(Acquire) == SETTLED
     }
 }
 
@@ -139,15 +175,10 @@ impl Watch {
             name: entry.name.clone(),
             topic: topic.clone(),
             location: entry.location,
-            since: Duration::ZERO,
+            since: Instant::now(),
             detached: false,
         };
-        let begun = Instant::now();
-        let running = Running {
-            number,
-            handler,
-            begun,
-        };
+        let running = Running { number, handler };
         self.running.lock().push(running);
         Shift {
             watch: Arc::clone(self),
@@ -158,23 +189,25 @@ impl Watch {
     /// Those who run, longest first.
     pub(super) fn running(&self) -> Vec<RunningHandler> {
         let running = self.running.lock();
-        let mut all: Vec<_> = running
-            .iter()
-            .map(|it| RunningHandler {
-                since: it.begun.elapsed(),
-                ..it.handler.clone()
-            })
-            .collect();
+        let mut all: Vec<_> = running.iter().map(|it| it.handler.clone()).collect();
         drop(running);
-        all.sort_by_key(|it| std::cmp::Reverse(it.since));
+        all.sort_by_key(|it| it.since);
         all
     }
 
-    /// Gives up on those who run.
-    pub(super) fn detach_all(&self) {
-        for it in &mut *self.running.lock() {
-            it.handler.detached = true;
-        }
+    /// Gives up on those who run; who they are, longest first, but for those of earlier times.
+    pub(super) fn detach_all(&self) -> Vec<RunningHandler> {
+        let mut running = self.running.lock();
+        let news = running.iter_mut().filter(|it| !it.handler.detached);
+        let mut all: Vec<_> = news
+            .map(|it| {
+                it.handler.detached = true;
+                it.handler.clone()
+            })
+            .collect();
+        drop(running);
+        all.sort_by_key(|it| it.since);
+        all
     }
 
     /// One event has come to its end. Relaxed: statistics.

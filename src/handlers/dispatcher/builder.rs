@@ -219,7 +219,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             origin: Origin::Bus(self.bus.downgrade()),
             watch: Some(Arc::clone(&watch)),
             // Each start has its own.
-            over: None,
+            fate: None,
         };
         Ok(Dispatcher {
             shared: Arc::new(Shared {
@@ -238,7 +238,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
                     ended: false,
                     thread: None,
                     nudge: None,
-                    over: Arc::default(),
+                    fate: Arc::default(),
                 }),
                 changed: Condvar::new(),
             }),

@@ -30,7 +30,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 
 pub use self::books::RunningHandler;
-pub(in crate::handlers) use self::books::{Shift, Watch};
+pub(in crate::handlers) use self::books::{Fate, Shift, Watch};
 pub use self::builder::DispatcherBuilder;
 pub use self::stats::DispatcherStats;
 pub use self::stop::{Drain, StopFuture, StopTimeout, Stopped};
@@ -39,7 +39,7 @@ use super::Handlers;
 use super::executor::{Chosen, Mode};
 use super::run::Scene;
 use crate::bus::{Bus, Subscription};
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, Mutex};
 
 /// Feeds the handlers of a registry from a bus.
 ///
@@ -107,8 +107,8 @@ struct State {
     /// Has the thread of this epoch look again. Each has a channel of its own, so that none takes what
     /// is meant for another.
     nudge: Option<Nudge>,
-    /// Raised when a stop gives up on this epoch: its runs call no more handlers.
-    over: Arc<AtomicBool>,
+    /// What becomes of this epoch.
+    fate: Arc<Fate>,
 }
 
 /// One is enough: it says "look again".
@@ -215,8 +215,8 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
         Handlers::of(Arc::clone(&self.shared.scene.core))
     }
 
-    /// Waits until its bus has closed and everything is handled; at once if it is not running. For the end
-    /// of a program whose events have come to theirs.
+    /// Waits until it does not run any more: its bus has closed and everything is handled, or somebody has
+    /// stopped it. For the end of a program whose events have come to theirs.
     ///
     /// Called by one of its own handlers, it does not wait.
     ///

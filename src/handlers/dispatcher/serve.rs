@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
-use super::{Nudge, Phase, Shared, StartError, State};
+use super::{Fate, Nudge, Phase, Shared, StartError, State};
 use crate::error::TryRecvError;
 use crate::event::Event;
 use crate::handlers::executor::{Chosen, Mode};
 use crate::handlers::report::Report;
 use crate::handlers::run::{Run, Scene, Wait, block_on, detach, fly, walk};
 use crate::shield::{caught, discard};
-use crate::sync::{Arc, AtomicBool, Select};
+use crate::sync::{Arc, Select};
 
 /// What the thread finds when it looks for an event.
 enum Taken<T> {
@@ -48,13 +48,13 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let epoch = state.epoch + 1;
         let shared = Arc::clone(self);
         let (nudge, nudges) = Nudge::new();
-        let over = Arc::new(AtomicBool::new(false));
+        let fate = Arc::new(Fate::default());
         let desk = Desk {
             epoch,
             nudge: nudge.clone(),
             nudges,
             scene: Scene {
-                over: Some(Arc::clone(&over)),
+                fate: Some(Arc::clone(&fate)),
                 ..self.scene.clone()
             },
         };
@@ -72,7 +72,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 state.serving = true;
                 state.thread = Some(thread);
                 state.nudge = Some(nudge);
-                state.over = over;
+                state.fate = fate;
                 Ok(())
             }
             Err(error) => {
@@ -186,6 +186,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     pub(super) fn settle(&self, state: &mut State) {
         if !state.serving && state.in_flight == 0 {
             state.phase = Phase::Idle;
+            state.fate.settle();
             self.changed.notify_all();
         }
     }

@@ -6,9 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Dispatcher, Phase, RunningHandler, Shared};
+use super::{Dispatcher, Fate, Phase, RunningHandler, Shared};
 use crate::shield::{caught, discard, drop_shielded};
-use crate::sync::Ordering::Release;
 use crate::sync::{Arc, Mutex};
 
 /// What is handled before a stop returns.
@@ -54,8 +53,8 @@ pub struct Stopped {
     pub pending: bool,
 }
 
-/// A stop that gave up at its deadline. The dispatcher has stopped; handlers that were still
-/// running are detached: nobody waits for them any more.
+/// A stop that gave up at its deadline, or on which another gave up. The dispatcher has stopped; handlers
+/// that were still running are detached: nobody waits for them any more.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -116,8 +115,8 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     ///
     /// Events that are emitted meanwhile and afterwards wait, within the queue's bounds, for the next
     /// [`start`](Dispatcher::start). Called by one of its own handlers it does not wait, but has the
-    /// dispatcher stop after that. Called on one that is stopped it does nothing. Of two stops at a time
-    /// both wait.
+    /// dispatcher stop after that, with no deadline. Called on one that is stopped it does nothing. Two stops
+    /// at a time both wait, for what the one that drains more drains.
     ///
     /// # Errors
     ///
@@ -148,7 +147,8 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     ///
     /// # Errors
     ///
-    /// As [`stop`](Dispatcher::stop).
+    /// As [`stop`](Dispatcher::stop); and if the system would not start a thread: then the stop goes on without
+    /// anybody waiting for it.
     ///
     /// ```
     /// # use chanbus::{Bus, Dispatcher, Drain, Handlers};
@@ -161,28 +161,56 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn stop_async(&self, drain: Drain) -> StopFuture {
+        let awaited = self.shared.begin_stop(drain);
         let outcome: Arc<Mutex<Outcome>> = Arc::default();
-        let wait = self.shared.begin_stop(drain);
         let future = StopFuture(Arc::clone(&outcome));
-        let done = Done(outcome);
-        let Some(deadline) = wait else {
-            done.tell(Ok(self.shared.not_waited()));
+        let Some(awaited) = awaited else {
+            tell(&outcome, Ok(self.shared.not_waited()));
             return future;
         };
-        let shared = Arc::clone(&self.shared);
-        // Where no thread is to be had, `done` is dropped with the closure, which says so.
-        let _ = thread::Builder::new()
+        let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&outcome));
+        let waiting = thread::Builder::new()
             .name("chanbus-stop".to_owned())
-            .spawn(move || done.tell(shared.end_stop(deadline)));
+            .spawn(move || {
+                let ended = shared.end_stop(&awaited);
+                // It may hold the last of the dispatcher, with what that holds of the user's.
+                drop_shielded(shared);
+                tell(&told, ended);
+            });
+        if waiting.is_err() {
+            // The stop goes on, and there is nobody to wait for it.
+            tell(&outcome, Err(self.shared.not_settled()));
+        }
         future
     }
+}
+
+/// Tells a future what its stop came to.
+fn tell(outcome: &Mutex<Outcome>, result: Result<Stopped, StopTimeout>) {
+    let waiting = {
+        let mut outcome = outcome.lock();
+        outcome.result = Some(result);
+        outcome.waiting.take()
+    };
+    if let Some(waker) = waiting
+        && let Err(thrown) = caught(|| waker.wake())
+    {
+        discard(thrown);
+    }
+}
+
+/// An epoch whose end a stop waits for.
+struct Awaited {
+    epoch: u64,
+    fate: Arc<Fate>,
+    deadline: Option<Instant>,
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
     fn stop(&self, drain: Drain) -> Result<Stopped, StopTimeout> {
         match self.begin_stop(drain) {
             None => Ok(self.not_waited()),
-            Some(deadline) => self.end_stop(deadline),
+            Some(awaited) => self.end_stop(&awaited),
         }
     }
 
@@ -198,8 +226,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
     }
 
-    /// Sets the limit; until when to wait, or nothing to wait for.
-    fn begin_stop(&self, drain: Drain) -> Option<Option<Instant>> {
+    /// Sets the limit; what to wait for, if there is anything.
+    fn begin_stop(&self, drain: Drain) -> Option<Awaited> {
         let deadline = match drain {
             Drain::All | Drain::Now => None,
             Drain::Within(limit) => Instant::now().checked_add(limit),
@@ -209,67 +237,73 @@ impl<T: Send + Sync + 'static> Shared<T> {
             Drain::Now => state.taken,
             _ => state.taken + self.sub.len() as u64,
         };
-        match state.phase {
+        let limit = match state.phase {
             Phase::Idle => return None,
-            Phase::Running => state.phase = Phase::Stopping { limit },
-            Phase::Stopping { limit: before } => {
-                let limit = before.min(limit);
-                state.phase = Phase::Stopping { limit };
-            }
-        }
+            Phase::Running => limit,
+            // Of two stops at a time, the one that drains more counts for both.
+            Phase::Stopping { limit: before } => limit.max(before),
+        };
+        state.phase = Phase::Stopping { limit };
         if let Some(nudge) = &state.nudge {
             nudge.give();
         }
-        drop(state);
         // A handler cannot wait for its own end.
-        if self.watch.is_inside() {
-            return None;
-        }
-        Some(deadline)
+        (!self.watch.is_inside()).then(|| Awaited {
+            epoch: state.epoch,
+            fate: Arc::clone(&state.fate),
+            deadline,
+        })
     }
 
     /// Waits for the end, or gives up.
-    fn end_stop(&self, deadline: Option<Instant>) -> Result<Stopped, StopTimeout> {
+    fn end_stop(&self, awaited: &Awaited) -> Result<Stopped, StopTimeout> {
         let mut state = self.state.lock();
-        let epoch = state.epoch;
-        while state.epoch == epoch && matches!(state.phase, Phase::Stopping { .. }) {
-            match deadline {
-                None => self.changed.wait(&mut state),
-                Some(deadline) => {
-                    let waited = self.changed.wait_until(&mut state, deadline);
-                    let still =
-                        state.epoch == epoch && matches!(state.phase, Phase::Stopping { .. });
-                    if waited.timed_out() && still {
-                        // On to the next epoch: what is of this one is detached.
-                        state.epoch += 1;
-                        // Release: pairs with the look before each call.
-                        state.over.store(true, Release);
-                        state.phase = Phase::Idle;
-                        state.in_flight = 0;
-                        state.serving = false;
-                        drop(state.thread.take());
-                        if let Some(nudge) = state.nudge.take() {
-                            nudge.give();
-                        }
-                        let stuck = self.watch.running();
-                        self.watch.detach_all();
-                        self.changed.notify_all();
-                        drop(state);
-                        let left = self.sub.len();
-                        return Err(StopTimeout { stuck, left });
-                    }
+        // Others may end the epoch, and begin the next, before this looks again.
+        while state.epoch == awaited.epoch && !awaited.fate.is_settled() {
+            let Some(deadline) = awaited.deadline else {
+                self.changed.wait(&mut state);
+                continue;
+            };
+            let waited = self.changed.wait_until(&mut state, deadline);
+            if waited.timed_out() && state.epoch == awaited.epoch && !awaited.fate.is_settled() {
+                // On to the next epoch: what is of this one is detached.
+                state.epoch += 1;
+                state.fate.give_up();
+                state.phase = Phase::Idle;
+                state.in_flight = 0;
+                state.serving = false;
+                drop(state.thread.take());
+                if let Some(nudge) = state.nudge.take() {
+                    nudge.give();
                 }
+                let stuck = self.watch.detach_all();
+                self.changed.notify_all();
+                drop(state);
+                let left = self.sub.len();
+                return Err(StopTimeout { stuck, left });
             }
         }
-        let thread = (state.epoch == epoch)
-            .then(|| state.thread.take())
-            .flatten();
+        if !awaited.fate.is_settled() {
+            // Somebody else gave up, or the dispatcher was dropped.
+            drop(state);
+            return Err(self.not_settled());
+        }
+        let mine = state.epoch == awaited.epoch;
+        let thread = mine.then(|| state.thread.take()).flatten();
         drop(state);
         if let Some(thread) = thread {
             // It has said that it leaves, and catches all panics.
             let _ = thread.join();
         }
         Ok(self.stopped(false))
+    }
+
+    /// What runs although it is not waited for.
+    fn not_settled(&self) -> StopTimeout {
+        StopTimeout {
+            stuck: self.watch.running(),
+            left: self.sub.len(),
+        }
     }
 
     pub(super) fn wait(&self) {
@@ -306,35 +340,6 @@ impl<T: Send + Sync + 'static> Shared<T> {
 struct Outcome {
     result: Option<Result<Stopped, StopTimeout>>,
     waiting: Option<Waker>,
-    told: bool,
-}
-
-/// Tells the future; also if it is dropped without having anything to tell.
-struct Done(Arc<Mutex<Outcome>>);
-
-impl Done {
-    fn tell(self, result: Result<Stopped, StopTimeout>) {
-        self.0.lock().result = Some(result);
-    }
-}
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        let waiting = {
-            let mut outcome = self.0.lock();
-            outcome.told = true;
-            if outcome.result.is_none() {
-                let (stuck, left) = (Vec::new(), 0);
-                outcome.result = Some(Err(StopTimeout { stuck, left }));
-            }
-            outcome.waiting.take()
-        };
-        if let Some(waker) = waiting
-            && let Err(thrown) = caught(|| waker.wake())
-        {
-            discard(thrown);
-        }
-    }
 }
 
 /// A stop that is awaited; made by [`Dispatcher::stop_async`].
@@ -358,10 +363,9 @@ impl Future for StopFuture {
         let waker = cx.waker().clone();
         let (result, before) = {
             let mut outcome = self.0.lock();
-            if outcome.told {
-                (outcome.result.take(), Some(waker))
-            } else {
-                (None, outcome.waiting.replace(waker))
+            match outcome.result.take() {
+                None => (None, outcome.waiting.replace(waker)),
+                told => (told, Some(waker)),
             }
         };
         // A waker's destructor is the user's.

@@ -19,7 +19,7 @@ pub(super) use self::walk::{walk, walk_plain};
 use super::context::Origin;
 use super::core::Core;
 use super::debug::trace;
-use super::dispatcher::Watch;
+use super::dispatcher::{Fate, Watch};
 use super::failure::Failure;
 use super::held::Held;
 use super::middleware::Tell;
@@ -52,8 +52,8 @@ pub(super) struct Scene<T: Send + Sync + 'static> {
     pub(super) origin: Origin<T>,
     /// The dispatcher's books, if there is one.
     pub(super) watch: Option<Arc<Watch>>,
-    /// Raised when its dispatcher gives up: then no more handlers are called.
-    pub(super) over: Option<Arc<AtomicBool>>,
+    /// What becomes of the dispatcher's epoch, if there is one.
+    pub(super) fate: Option<Arc<Fate>>,
     /// Whether its way is to be seen, if the emitter or the dispatcher was told; see `debug()`.
     pub(super) debug: Option<bool>,
 }
@@ -64,7 +64,7 @@ impl<T: Send + Sync + 'static> Clone for Scene<T> {
             core: Arc::clone(&self.core),
             origin: self.origin.clone(),
             watch: self.watch.clone(),
-            over: self.over.clone(),
+            fate: self.fate.clone(),
             debug: self.debug,
         }
     }
@@ -155,8 +155,7 @@ impl<T: Send + Sync + 'static> Drop for Run<T> {
 
 impl<T: Send + Sync + 'static> Scene<T> {
     pub(super) fn is_over(&self) -> bool {
-        // Acquire: pairs with the raising, after which whoever stopped goes on.
-        self.over.as_ref().is_some_and(|over| over.load(Acquire))
+        self.fate.as_ref().is_some_and(|fate| fate.is_given_up())
     }
 
     /// Whether an event's way is to be seen: the emitter's or the dispatcher's word before that of the
