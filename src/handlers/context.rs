@@ -391,24 +391,30 @@ fn as_emitted<T>(report: &Report<T>) -> Emitted {
 
 impl<T: Send + Sync + 'static> ErrorEvents<T> {
     /// Emits a failure as an event, unless an error event led to it.
-    pub(super) fn emit(&self, failure: &Failure<T>, origin: &Origin<T>) {
+    ///
+    /// Where the chain that failed is as deep as it may be, the event is caused by what caused the failed
+    /// one, so that it is seen at all. Not so for a failure `about_errors`, as those end by their chain.
+    pub(super) fn emit(&self, failure: &Failure<T>, origin: &Origin<T>, about_errors: bool) {
         let event = failure.event();
         let mut causes = event.cause().into_iter().flat_map(Cause::chain);
         if *event.topic() == self.topic || causes.any(|topic| *topic == self.topic) {
             return;
         }
         let payload = (self.payload)(failure);
-        // An error here is that of a bus that is closed, or of a chain that is too deep: the failure itself
-        // was counted and kept, and there is nobody else to tell.
-        match origin {
-            Origin::Emitter(emitter) => {
-                let _ = emitter.emit_detached(&self.topic, payload);
-            }
-            Origin::Bus(bus) => {
-                if let Some(bus) = bus.upgrade() {
-                    let _ = bus.emit(&self.topic, payload);
-                }
-            }
+        let emit = |payload| match origin {
+            Origin::Emitter(emitter) => emitter.emit_detached(&self.topic, payload),
+            Origin::Bus(bus) => match bus.upgrade() {
+                Some(bus) => bus.emit(&self.topic, payload).map(drop),
+                None => Err(EmitError::Closed(payload)),
+            },
+        };
+        // Another error is that of a bus that is closed: the failure itself was counted and kept, and there
+        // is nobody else to tell.
+        if let Err(EmitError::ChainTooDeep { payload, .. }) = emit(payload)
+            && let Some(cause) = event.cause()
+            && !about_errors
+        {
+            let _ = cause.enter(|| emit(payload));
         }
     }
 }

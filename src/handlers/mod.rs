@@ -266,7 +266,8 @@ impl<T: Send + Sync + 'static> Handlers<T> {
         self.add_on_error(Tell::Call(Box::new(tell)))
     }
 
-    /// Emits an event for every failure, where the failed event came from, with that as its cause.
+    /// Emits an event for every failure, where the failed event came from, with that as its cause; or, where
+    /// its chain is as deep as it may be, with what caused that.
     ///
     /// Failures of handlers of that event, or of events that it led to, are told to error handlers, kept
     /// and counted, but not emitted again: so errors about errors end.

@@ -1,12 +1,9 @@
 //! Traps that other buses and channels fell into, as scenarios: when this, then that.
 //!
 //! Each test is named after the trap's number in the project's list and cites where it happened. Not
-//! here, because they are about what the core does not have:
-//!
-//! - handlers and their dispatcher: 21 (removal while it runs), 25 and 26 (failing handlers and error
-//!   handlers), 28 (`once`), 29 (failing async handlers), 40 (stopping in time), and what 20 and 35
-//!   ask of handlers, which here is asked of taps;
-//! - deferred buses: 37 and 38 (effects that publish, an outbox that is dropped).
+//! here, because they are about what the crate does not have yet: deferred buses, 37 and 38 (effects that
+//! publish, an outbox that is dropped). What is asked of handlers (19 to 29, 35, 40) is in `handlers`; some
+//! of it is asked of taps, too, beside the rest of the core.
 //!
 //! The patterns themselves (43, 45, 46, 47) have their tests beside the matcher; here they are asked
 //! of a bus.
@@ -15,6 +12,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod delivery;
+mod handlers;
 mod outcome;
 mod reentrancy;
 mod snapshot;

@@ -22,7 +22,7 @@ use super::debug::trace;
 use super::dispatcher::{Fate, Watch};
 use super::failure::Failure;
 use super::held::Held;
-use super::middleware::Tell;
+use super::middleware::{OnError, Tell};
 use super::report::Report;
 use super::roster::Route;
 use crate::cause::Cause;
@@ -205,11 +205,16 @@ impl<T: Send + Sync + 'static> Scene<T> {
             ::tracing::error!(target: "chanbus::handlers", "{failure}");
             return;
         }
+        let is_topic = |on_error: &Arc<OnError<T>>| match &on_error.tell {
+            Some(Tell::Event(events)) => events.topic == *failure.topic(),
+            _ => false,
+        };
+        let about_errors = on_error.iter().any(is_topic);
         Cause::scope(failure.event(), || {
             for on_error in &*on_error {
                 let told = caught(|| match &on_error.tell {
                     Some(Tell::Call(tell)) => tell(failure),
-                    Some(Tell::Event(events)) => events.emit(failure, &self.origin),
+                    Some(Tell::Event(events)) => events.emit(failure, &self.origin, about_errors),
                     None => {}
                 });
                 if let Err(thrown) = told {
