@@ -166,8 +166,9 @@ fn h8_a_runtime_shut_down_amid_handlers_fails_them_and_nobody_hangs() -> Done {
             let handle = runtime.handle().clone();
             runtime.shutdown_background();
             let report = emit.join().unwrap();
-            assert_eq!((report.matched, report.called), (2, 1));
-            assert_eq!((report.skipped, report.failed), (1, 2));
+            // The sync one may still find a thread for blocking work, as those are the last to go.
+            let sums = (report.matched, report.called, report.skipped, report.failed);
+            assert!(matches!(sums, (2, 1, 1, 2) | (2, 2, 0, 1)), "{report:?}");
             assert!(
                 report
                     .errors
