@@ -163,7 +163,7 @@ fn h9_start_and_stop_while_four_threads_emit_loses_and_doubles_nothing() -> Done
                 let (dispatcher, over) = (&dispatcher, &over);
                 let toggles = scope.spawn(move || {
                     let mut round = 0;
-                    while !over.load(Ordering::SeqCst) {
+                    while round < 5 || !over.load(Ordering::SeqCst) {
                         dispatcher.start().unwrap();
                         let drain = [
                             Drain::All,
@@ -176,13 +176,12 @@ fn h9_start_and_stop_while_four_threads_emit_loses_and_doubles_nothing() -> Done
                         assert_eq!(stats.in_flight, 0);
                         round += 1;
                     }
-                    round
                 });
                 for emitter in emitters {
                     emitter.join().unwrap();
                 }
                 over.store(true, Ordering::SeqCst);
-                assert!(toggles.join().unwrap() > 0);
+                toggles.join().unwrap();
             });
             dispatcher.start()?;
             assert_eq!(dispatcher.stop(Drain::All)?.left, 0);

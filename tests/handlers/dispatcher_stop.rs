@@ -101,6 +101,31 @@ fn h9_two_stops_at_once_both_wait() -> Done {
     })
 }
 
+/// One of them gives up: the other has not seen the end, and does not say so.
+#[cfg(target_os = "linux")]
+#[test]
+fn h9_a_stop_that_another_gave_up_on_says_so() -> Done {
+    guarded(|| {
+        let (bus, handlers, gate) = (Bus::new(), Handlers::<u32>::new(), Gate::new());
+        let held = gate.clone();
+        handlers.on("a").name("tar").call(move |_| held.pass())?;
+        let dispatcher = Arc::new(Dispatcher::builder(&bus, &handlers).build()?);
+        dispatcher.start()?;
+        bus.emit("a", 0)?;
+        bus.emit("a", 1)?;
+        gate.wait_held();
+        let patient = Arc::clone(&dispatcher);
+        let patient = super::common::spawn_asleep(move || patient.stop(Drain::All));
+        let hasty = dispatcher.stop(Drain::Within(Duration::from_millis(5)));
+        for error in [hasty.unwrap_err(), patient.join().unwrap().unwrap_err()] {
+            assert_eq!(error.stuck[0].name.as_deref(), Some("tar"));
+            assert_eq!(error.left, 1);
+        }
+        gate.open();
+        Ok(())
+    })
+}
+
 #[test]
 fn h9_stop_async_waits_and_dropping_it_calls_nothing_off() -> Done {
     guarded(|| {

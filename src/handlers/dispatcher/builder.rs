@@ -230,6 +230,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
                 state: Mutex::new(State {
                     phase: Phase::Idle,
                     epoch: 0,
+                    gave_up: None,
                     taken: 0,
                     in_flight: 0,
                     serving: false,

@@ -120,7 +120,7 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     ///
     /// # Errors
     ///
-    /// The deadline has passed. Handlers that were running then are named and detached; they may go on,
+    /// The deadline has passed, this stop's or that of another at the same time. Handlers that were running then are named and detached; they may go on,
     /// and a new start does not wait for them.
     ///
     /// ```
@@ -239,6 +239,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                         state.epoch == epoch && matches!(state.phase, Phase::Stopping { .. });
                     if waited.timed_out() && still {
                         // On to the next epoch: what is of this one is detached.
+                        state.gave_up = Some(epoch);
                         state.epoch += 1;
                         state.phase = Phase::Idle;
                         state.in_flight = 0;
@@ -256,6 +257,14 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     }
                 }
             }
+        }
+        if state.gave_up == Some(epoch) {
+            drop(state);
+            // Another stop's deadline has passed: this one has not waited for the end, either.
+            let mut stuck = self.watch.running();
+            stuck.retain(|handler| handler.detached);
+            let left = self.sub.len();
+            return Err(StopTimeout { stuck, left });
         }
         let thread = (state.epoch == epoch)
             .then(|| state.thread.take())
