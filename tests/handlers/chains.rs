@@ -74,6 +74,38 @@ fn h10_a_captured_or_global_bus_carries_it_too() -> Done {
     })
 }
 
+/// In the polls of an async handler it is there for a captured bus, too, and not between them.
+#[test]
+fn h10_an_async_handler_carries_it_while_it_is_polled() -> Done {
+    guarded(|| {
+        let (bus, handlers) = (Bus::<u32>::new(), Handlers::<u32>::new());
+        let (seen, captured) = (bus.subscribe_all()?, bus.clone());
+        handlers.on("a").handle_async(move |_, _| {
+            let bus = captured.clone();
+            async move {
+                bus.emit("first", 1)?;
+                futures_lite::future::yield_now().await;
+                bus.emit("later", 1)?;
+                Ok(Flow::Continue)
+            }
+        })?;
+        let pool = ThreadPool::new(1)?;
+        for emitter in [
+            Emitter::blocking(&handlers),
+            Emitter::thread_pool(&handlers, &pool),
+        ] {
+            assert!(emitter.emit("a", 1)?.is_ok());
+            for topic in ["first", "later"] {
+                let event = seen.try_recv()?;
+                assert_eq!(event.topic(), topic);
+                assert_eq!(event.cause().unwrap().to_string(), "a");
+            }
+            assert!(Cause::current().is_none());
+        }
+        Ok(())
+    })
+}
+
 /// Two that answer each other for ever: refused at the same depth on a bus and by an emitter, by an error
 /// that names the chain; and all else works on.
 #[test]

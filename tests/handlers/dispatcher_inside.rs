@@ -244,7 +244,8 @@ fn h9_a_handler_may_drop_the_dispatcher_or_the_last_bus_handle() -> Done {
 /// A handler emits on the bus that feeds it, into its own queue, which may be full.
 #[test]
 fn h9_a_handler_may_emit_into_its_own_full_queue() -> Done {
-    for setup in 0..SETUPS {
+    // One event at a time, so that nothing is taken from the queue meanwhile.
+    for setup in [0, 1, 3] {
         guarded(move || -> Done {
             let (bus, handlers) = (Bus::builder().capacity(2).build()?, Handlers::<u32>::new());
             let (told, tell) = channel();

@@ -86,6 +86,7 @@ fn h8_block_on_runs_async_handlers_to_their_end_here_without_a_runtime() -> Done
 }
 
 /// The wake comes from another thread, while this one sleeps.
+#[cfg(target_os = "linux")]
 #[test]
 fn h8_block_on_sleeps_until_it_is_woken() -> Done {
     guarded(|| {

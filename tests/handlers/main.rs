@@ -6,14 +6,18 @@
 mod common;
 
 mod chains;
+mod destructors;
 mod dispatcher;
 mod dispatcher_inside;
+mod dispatcher_stop;
 mod executors;
 mod isolation;
 mod memory;
+mod middleware;
 mod once;
 mod order;
 mod pool;
+mod pool_end;
 mod removal;
 mod services;
 mod stats;

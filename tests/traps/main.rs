@@ -2,7 +2,8 @@
 //!
 //! Each test is named after the trap's number in the project's list and cites where it happened. Not
 //! here, because they are about what the crate does not have yet: deferred buses, 37 and 38 (effects that
-//! publish, an outbox that is dropped). What is asked of handlers (19 to 29, 35, 40) is in `handlers`; some
+//! publish, an outbox that is dropped). What is asked of handlers (19 to 29, 35, 40) is in
+//! `handlers` and `failures`; some
 //! of it is asked of taps, too, beside the rest of the core.
 //!
 //! The patterns themselves (43, 45, 46, 47) have their tests beside the matcher; here they are asked
@@ -12,6 +13,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod delivery;
+mod failures;
 mod handlers;
 mod outcome;
 mod reentrancy;

@@ -95,6 +95,7 @@ pub(super) struct Shared<T: Send + Sync + 'static> {
 struct State {
     phase: Phase,
     epoch: u64,
+    /// The last epoch that a stop gave up on.
     /// Events that were taken since it was built.
     taken: u64,
     /// Runs of this epoch that have not ended.
