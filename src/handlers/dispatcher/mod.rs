@@ -101,6 +101,8 @@ struct State {
     in_flight: usize,
     /// The thread of this epoch has not left.
     serving: bool,
+    /// The thread of this epoch waits for a run to end, as no more are allowed in flight.
+    held_up: bool,
     /// Its subscription has ended, and nothing is left.
     ended: bool,
     thread: Option<JoinHandle<()>>,
