@@ -15,7 +15,9 @@ mod support;
 
 use std::hint::black_box;
 
-use chanbus::{Bus, EmitError, Emitted, Publisher, Subscription};
+use chanbus::{
+    Bus, EmitError, Emitted, Emitter, Event, Flow, Inline, Publisher, Report, Subscription, Topic,
+};
 
 use support::scene::Scene;
 use support::{CAPACITY, PAYLOAD, Payload, bus, must};
@@ -33,7 +35,7 @@ const ROUNDS: usize = 1_000;
 /// batches.
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 23] = [
     ("publisher-to-1", |n| by_publisher(n, &Room::new(1))),
     ("publisher-to-8", |n| by_publisher(n, &Room::new(8))),
     ("publisher-to-64", |n| by_publisher(n, &Room::new(64))),
@@ -56,6 +58,19 @@ const SCENARIOS: [Scenario; 17] = [
     ("cached-topic-to-4-of-100000", cached_topic),
     ("new-topic-to-4-of-1000", |n| new_topics(n, 1_000)),
     ("new-topic-to-4-of-100000", |n| new_topics(n, 100_000)),
+    ("emitter-to-1", |n| by_emitter(n, 1, &plain(1))),
+    ("emitter-to-8", |n| by_emitter(n, 8, &plain(8))),
+    ("emitter-to-1-with-context", |n| {
+        by_emitter(n, 1, &with_context(1));
+    }),
+    ("emitter-to-8-with-context", |n| {
+        by_emitter(n, 8, &with_context(8));
+    }),
+    ("emitter-to-1-of-100000", |n| {
+        by_emitter(n, 1, &one_of_many())
+    }),
+    // What an emit is to be read beside: an event, and eight closures called.
+    ("closures-8", closures),
 ];
 
 fn main() {
@@ -224,7 +239,9 @@ fn drop_last_handle(rounds: usize) {
             must(publisher.emit(PAYLOAD));
             must(subscription.try_recv())
         },
-        |event| drop(black_box(event)),
+        |event| {
+            black_box(event);
+        },
         drop,
     );
 }
@@ -260,5 +277,70 @@ fn new_topics(rounds: usize, subscriptions: usize) {
             (emitted, name)
         },
         |(emitted, _)| delivered(4)(emitted),
+    );
+}
+
+/// Handlers that take the event and nothing else.
+fn plain(handlers: usize) -> Emitter<Payload> {
+    let emitter = Emitter::with_executor(Inline);
+    for _ in 0..handlers {
+        must(emitter.handlers().on(TOPIC).call(|event| {
+            black_box(event);
+        }));
+    }
+    emitter
+}
+
+/// Handlers that can fail, stop the event, and emit.
+fn with_context(handlers: usize) -> Emitter<Payload> {
+    let emitter = Emitter::with_executor(Inline);
+    for _ in 0..handlers {
+        must(emitter.handlers().on(TOPIC).handle(|event, context| {
+            black_box((event, context));
+            Ok(Flow::Continue)
+        }));
+    }
+    emitter
+}
+
+/// One plain handler among 100,000 that want other topics.
+fn one_of_many() -> Emitter<Payload> {
+    let emitter = plain(1);
+    let handlers = emitter.handlers();
+    for number in 1..100_000 {
+        must(handlers.on(format!("user.{number}.name")).call(|_| {}));
+    }
+    emitter
+}
+
+fn by_emitter(rounds: usize, handlers: usize, emitter: &Emitter<Payload>) {
+    repeat(
+        rounds,
+        || (),
+        |()| emitter.emit(black_box(TOPIC), black_box(PAYLOAD)),
+        |report: Result<Report<Payload>, _>| assert_eq!(must(report).called, handlers),
+    );
+}
+
+/// An event made by hand, and a list of closures: the least that somebody without handlers would write.
+fn closures(rounds: usize) {
+    type Closure = Box<dyn Fn(&Event<Payload>) + Send + Sync>;
+    let closure = |_| {
+        Box::new(|event: &Event<Payload>| {
+            black_box(event);
+        }) as Closure
+    };
+    let closures: Vec<Closure> = (0..8).map(closure).collect();
+    let topic = must(Topic::new(TOPIC));
+    repeat(
+        rounds,
+        || (),
+        |()| {
+            let event = must(Event::new(black_box(&topic).clone(), black_box(PAYLOAD)));
+            for closure in black_box(&closures) {
+                closure(&event);
+            }
+        },
+        |()| (),
     );
 }

@@ -1,6 +1,6 @@
 //! Which events led to the one being emitted.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ thread_local! {
     // Held unboxed, so that entering a scope allocates nothing; a cause is made when it is asked for.
     // Without a destructor, so that it is there to the very end of the thread, where destructors of
     // other thread-locals may emit. Nothing leaks: each scope puts back what it found, at last nothing.
-    static CURRENT: ManuallyDrop<RefCell<Option<Link>>> =
-        const { ManuallyDrop::new(RefCell::new(None)) };
+    static CURRENT: ManuallyDrop<Cell<Option<Link>>> =
+        const { ManuallyDrop::new(Cell::new(None)) };
     // Whether there is one. Every emit asks, and a flag without a destructor is one load.
     static CAUSED: Cell<bool> = const { Cell::new(false) };
 }
@@ -87,6 +87,11 @@ impl Cause {
     pub fn scope<T, R>(event: &crate::Event<T>, act: impl FnOnce() -> R) -> R {
         let _restore = Restore::enter(Link::of(event));
         act()
+    }
+
+    /// [`scope`](Cause::scope) up to the end of what comes back, for those to whom a closure is in the way.
+    pub(crate) fn scoped<T>(event: &crate::Event<T>) -> Restore {
+        Restore::enter(Link::of(event))
     }
 
     /// [`scope`](Cause::scope) for an event that may be dropped inside: its topic and its cause.
@@ -130,7 +135,12 @@ impl Cause {
 
     #[cold]
     fn read() -> Option<Cause> {
-        let link = CURRENT.with(|current| current.borrow().clone());
+        let link = CURRENT.with(|current| {
+            // Taken out for the look: nothing runs meanwhile that could miss it.
+            let link = current.take();
+            current.set(link.clone());
+            link
+        });
         link.map(|link| Cause(Arc::new(link)))
     }
 
@@ -218,9 +228,9 @@ impl Link {
     }
 }
 
-/// Puts the current cause back as it was, whichever way the scope is left.
 /// A chain that no bus bounds may be long, too long for a destructor that calls itself.
 impl Drop for Link {
+    #[inline]
     fn drop(&mut self) {
         let mut next = self.parent.take();
         while let Some(Cause(link)) = next {
@@ -230,13 +240,17 @@ impl Drop for Link {
     }
 }
 
-struct Restore(Option<Link>);
+/// Puts the current cause back as it was, whichever way the scope is left.
+#[must_use = "the scope ends where this is dropped"]
+pub(crate) struct Restore(Option<Link>);
 
 impl Restore {
+    #[inline]
     fn enter(link: Link) -> Self {
         Restore(Self::replace(Some(link)))
     }
 
+    #[inline]
     fn replace(link: Option<Link>) -> Option<Link> {
         CAUSED.set(link.is_some());
         CURRENT.with(|current| current.replace(link))

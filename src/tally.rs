@@ -63,9 +63,10 @@ pub(crate) struct Striped([Padded<Stripe>; STRIPES]);
 
 const STRIPES: usize = 8;
 
-/// As a [`Tally`], but threads after the first share one word.
+/// As a [`Tally`], but threads after the first share one word: for counts of which there are many, or
+/// that several threads seldom add to at once.
 #[derive(Default)]
-struct Stripe {
+pub(crate) struct Stripe {
     owner: AtomicU64,
     own: OwnShare,
     others: AtomicU64,
@@ -81,24 +82,33 @@ impl Striped {
         self.add_by(thread_number(), count);
     }
 
+    /// [`add`](Striped::add), by one who knows the thread's number.
     #[inline]
-    fn add_by(&self, me: u64, count: u64) {
-        let stripe = &self.0[me as usize % STRIPES];
+    pub(crate) fn add_by(&self, me: u64, count: u64) {
+        self.0[me as usize % STRIPES].add_by(me, count);
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.0.iter().map(|stripe| stripe.sum()).sum()
+    }
+}
+
+impl Stripe {
+    /// Adds for the thread of that number, which is this one.
+    #[inline]
+    pub(crate) fn add_by(&self, me: u64, count: u64) {
         // Relaxed as in `Tally`.
-        if stripe.owner.load(Relaxed) == me || claim(&stripe.owner, me) {
-            stripe.own.add(count);
+        if self.owner.load(Relaxed) == me || claim(&self.owner, me) {
+            self.own.add(count);
         } else {
             // Release as in `OwnShare`.
-            stripe.others.fetch_add(count, Release);
+            self.others.fetch_add(count, Release);
         }
     }
 
     pub(crate) fn sum(&self) -> u64 {
-        let of = |stripe: &Padded<Stripe>| {
-            // Acquire: pairs with the adding.
-            stripe.own.0.load(Acquire) + stripe.others.load(Acquire)
-        };
-        self.0.iter().map(of).sum()
+        // Acquire: pairs with the adding.
+        self.own.0.load(Acquire) + self.others.load(Acquire)
     }
 }
 

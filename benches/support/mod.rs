@@ -12,6 +12,7 @@
 // Each benchmark is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod callbacks;
 pub(crate) mod scene;
 
 use std::fmt::Debug;

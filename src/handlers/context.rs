@@ -65,6 +65,14 @@ impl<T: Send + Sync + 'static> Context<T> {
     }
 
     /// Makes it that of another handler of the same event.
+    pub(super) fn run(&self) -> &Arc<Run<T>> {
+        &self.run
+    }
+
+    pub(super) fn into_run(self) -> Arc<Run<T>> {
+        self.run
+    }
+
     pub(super) fn stand_for(&mut self, place: usize) {
         self.place = place;
     }

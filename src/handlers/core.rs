@@ -6,10 +6,11 @@ use super::debug::Switch;
 use super::entry::HandlerId;
 use super::failure::Failure;
 use super::middleware::{Hook, Middleware, OnError};
+use super::report::Report;
 use super::roster::{Names, Off, Roster, Route, Seat};
 use super::services::Services;
 use crate::pattern::{Pattern, Syntax};
-use crate::registry::Registry;
+use crate::registry::{Registry, Version};
 use crate::shield::drop_shielded;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use crate::tally::Striped;
@@ -172,9 +173,12 @@ impl<T: Send + Sync + 'static> Core<T> {
     }
 
     /// The route of a topic that was checked, and the number of the version that it comes from.
-    pub(super) fn route(&self, topic: &crate::topic::Topic) -> Option<(Arc<Route<T>>, u64)> {
-        let version = self.registry.load();
-        let found = self.registry.route(&version, topic).ok()?;
+    pub(super) fn route_in(
+        &self,
+        version: &Version<Roster<T>>,
+        topic: &crate::topic::Topic,
+    ) -> Option<(Arc<Route<T>>, u64)> {
+        let found = self.registry.route(version, topic).ok()?;
         Some((Arc::clone(&found.route), version.generation()))
     }
 
@@ -203,6 +207,16 @@ impl<T: Send + Sync + 'static> Core<T> {
     pub(super) fn leave(&self, route: Arc<Route<T>>, generation: u64) {
         drop(route);
         self.catch_up(generation);
+    }
+
+    /// Adds one event's sums to those of all.
+    #[inline]
+    pub(super) fn count(&self, me: u64, report: &Report<T>) {
+        self.totals.events.add_by(me, 1);
+        self.totals.called.add_by(me, report.called as u64);
+        if report.skipped > 0 {
+            self.totals.skipped.add_by(me, report.skipped as u64);
+        }
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Roster<T>, &mut Names) -> R) -> R {

@@ -12,6 +12,7 @@ use super::executor::{BlockOn, Chosen, Executor, Inline, Mode, ThreadPool, Waiti
 use super::failure::{Failure, FailureKind};
 use super::held::Held;
 use super::report::Report;
+use super::roster::{Roster, Route};
 use super::run::{Routed, Run, Scene, Wait, block_on, detach, fly, walk, walk_plain};
 use crate::bus::DEFAULT_MAX_CHAIN;
 use crate::cause::Cause;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::draft::EventDraft;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
+use crate::registry::Resolved;
 use crate::shield::caught;
 use crate::sync::Arc;
 use crate::sync::Ordering::Relaxed;
@@ -57,6 +59,9 @@ use crate::sync::Ordering::Relaxed;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Emitter<T: Send + Sync + 'static>(Arc<Setup<T>>);
+
+/// An event with its handlers; or what became of it, if middleware blocked it; or why there is none.
+type Prepared<T> = Result<Result<Routed<T>, Report<T>>, EmitError<T>>;
 
 struct Setup<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
@@ -289,7 +294,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         if let Err(executor) = self.may_wait() {
             return Err(EmitError::WouldBlock { executor, payload });
         }
-        match self.prepare(topic, payload, Extras::default(), None)? {
+        match self.prepare(topic, payload)? {
             Ok(routed) => Ok(self.handle(routed)),
             Err(blocked) => Ok(blocked),
         }
@@ -349,7 +354,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn emit_async(&self, topic: impl AsRef<str>, payload: T) -> EmitFuture<T> {
-        self.prepared_async(topic.as_ref(), payload, Extras::default(), None)
+        self.prepared_async(self.prepare(topic.as_ref(), payload))
     }
 
     /// Hands the event over to the executor and returns; nobody hears how it went, but error handlers.
@@ -372,7 +377,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn emit_detached(&self, topic: impl AsRef<str>, payload: T) -> Result<(), EmitError<T>> {
-        match self.prepare(topic.as_ref(), payload, Extras::default(), None)? {
+        match self.prepare(topic.as_ref(), payload)? {
             Ok(routed) => self.hand_over(routed),
             Err(_blocked) => {}
         }
@@ -439,37 +444,66 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         }
     }
 
-    /// Makes the event and finds its handlers; or what became of it, if middleware blocked it.
-    fn prepare(
-        &self,
-        topic: &str,
-        payload: T,
-        mut extras: Extras,
-        nanos: Option<u64>,
-    ) -> Result<Result<Routed<T>, Report<T>>, EmitError<T>> {
+    /// Makes an event of nothing but a topic and a payload. By itself, as a draft's parts, empty, would be
+    /// made and dropped with every emit.
+    #[inline]
+    fn prepare(&self, topic: &str, payload: T) -> Prepared<T> {
+        match self.bounded(Cause::current()) {
+            Ok(cause) => {
+                let nanos = self.0.clock.now_nanos();
+                self.prepare_with(topic, payload, Extras::caused(cause), nanos)
+            }
+            Err(cause) => Err(self.too_deep(cause, payload)),
+        }
+    }
+
+    /// Makes the event of a draft.
+    fn prepare_draft<S>(&self, draft: EventDraft<'_, T, S>) -> Prepared<T> {
+        let mut extras = draft.extras;
         let current = self.bounded(Cause::current());
         let given = self.bounded(extras.cause.take());
         match current.and_then(|current| Ok(given?.or(current))) {
             Ok(cause) => extras.cause = cause,
-            Err(cause) => return Err(self.too_deep(cause, payload)),
+            Err(cause) => return Err(self.too_deep(cause, draft.payload)),
         }
-        let nanos = nanos.unwrap_or_else(|| self.0.clock.now_nanos());
-        let core = &self.0.core;
-        let version = core.registry.load();
-        let (topic, routed) = match core.registry.route(&version, topic) {
-            Ok(found) => {
-                let plain = version.content.middleware.is_empty();
-                let route = plain.then(|| (Arc::clone(&found.route), version.generation()));
-                (found.topic.clone(), route)
-            }
-            Err(error) => return Err(EmitError::BadTopic { error, payload }),
-        };
+        let nanos = draft.nanos.unwrap_or_else(|| self.0.clock.now_nanos());
+        self.prepare_with(draft.topic, draft.payload, extras.shared(), nanos)
+    }
+
+    /// Makes the event and finds its handlers; or what became of it, if middleware blocked it.
+    #[inline]
+    fn prepare_with(
+        &self,
+        topic: &str,
+        payload: T,
+        extras: Option<Arc<Extras>>,
+        nanos: u64,
+    ) -> Prepared<T> {
+        let registry = &self.0.core.registry;
+        let version = registry.load();
         let generation = version.generation();
+        let route = |found: &Resolved<Roster<T>>| {
+            let plain = version.content.middleware.is_empty();
+            let route = plain.then(|| (Arc::clone(&found.route), generation));
+            (found.topic.clone(), route)
+        };
+        let found = match registry.remembered(&version, topic) {
+            Some(found) => Ok(route(found)),
+            None => registry.route(&version, topic).map(|found| route(&found)),
+        };
+        // Not held while handlers run, who may take long, and would keep all that changes remove.
         drop(version);
+        let (topic, routed) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.0.core.catch_up(generation);
+                return Err(EmitError::BadTopic { error, payload });
+            }
+        };
         if routed.is_none() {
-            core.catch_up(generation);
+            self.0.core.catch_up(generation);
         }
-        let event = Event::assemble(topic, payload, nanos, extras.shared());
+        let event = Event::assemble(topic, payload, nanos, extras);
         Ok(match routed {
             Some((route, generation)) => Ok(Routed {
                 event: Held::new(event),
@@ -483,17 +517,15 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     /// Runs all handlers, and returns when they have ended.
     fn handle(&self, routed: Routed<T>) -> Report<T> {
         match &self.0.executor {
-            Chosen::Here { .. } if routed.route.plain => walk_plain(&self.scene(), routed),
+            Chosen::Here { .. } if routed.route.plain => {
+                walk_plain(&self.0.core, || self.scene(), routed)
+            }
             Chosen::Here { block_on: true } if routed.route.has_async => {
                 let run = Run::new(self.scene(), routed);
                 block_on(fly(Arc::clone(&run), None, Mode::Sequential, Wait::Asleep));
                 run.report()
             }
-            Chosen::Here { .. } => {
-                let run = Run::new(self.scene(), routed);
-                walk(&run);
-                run.report()
-            }
+            Chosen::Here { .. } => walk(Run::new(self.scene(), routed)).report(),
             Chosen::There(executor) => {
                 let run = Run::new(self.scene(), routed);
                 let executor = Some(Arc::clone(executor));
@@ -517,14 +549,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         }));
     }
 
-    fn prepared_async(
-        &self,
-        topic: &str,
-        payload: T,
-        extras: Extras,
-        nanos: Option<u64>,
-    ) -> EmitFuture<T> {
-        let prepared = self.prepare(topic, payload, extras, nanos);
+    fn prepared_async(&self, prepared: Prepared<T>) -> EmitFuture<T> {
         let routed = match prepared {
             Ok(Ok(routed)) => routed,
             Ok(Err(blocked)) => return EmitFuture::ended(Ok(blocked)),
@@ -547,7 +572,16 @@ impl<T: Send + Sync + 'static> Scene<T> {
     /// Passes an event through all middleware and finds its handlers; or what became of it, if it was
     /// blocked.
     pub(super) fn route(&self, event: Event<T>) -> Result<Routed<T>, Report<T>> {
-        let middleware = self.core.read(|roster| Arc::clone(&roster.middleware));
+        let version = self.core.registry.load();
+        if version.content.middleware.is_empty() {
+            let route = self.core.route_in(&version, event.topic());
+            drop(version);
+            return Self::routed(event, route);
+        }
+        let generation = version.generation();
+        let middleware = Arc::clone(&version.content.middleware);
+        drop(version);
+        self.core.catch_up(generation);
         let mut event = event;
         for middleware in &*middleware {
             let Some(pass) = &middleware.pass else {
@@ -565,7 +599,17 @@ impl<T: Send + Sync + 'static> Scene<T> {
                 }
             };
         }
-        match self.core.route(event.topic()) {
+        let route = self
+            .core
+            .route_in(&self.core.registry.load(), event.topic());
+        Self::routed(event, route)
+    }
+
+    fn routed(
+        event: Event<T>,
+        route: Option<(Arc<Route<T>>, u64)>,
+    ) -> Result<Routed<T>, Report<T>> {
+        match route {
             Some((route, generation)) => Ok(Routed {
                 event: Held::new(event),
                 route,
@@ -613,7 +657,7 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &Emitter<T>> {
             let payload = self.payload;
             return Err(EmitError::WouldBlock { executor, payload });
         }
-        match emitter.prepare(self.topic, self.payload, self.extras, self.nanos)? {
+        match emitter.prepare_draft(self)? {
             Ok(routed) => Ok(emitter.handle(routed)),
             Err(blocked) => Ok(blocked),
         }
@@ -631,7 +675,7 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &Emitter<T>> {
     /// ```
     pub fn emit_async(self) -> EmitFuture<T> {
         let emitter = self.sink;
-        emitter.prepared_async(self.topic, self.payload, self.extras, self.nanos)
+        emitter.prepared_async(emitter.prepare_draft(self))
     }
 
     /// Hands it over: see [`Emitter::emit_detached`].
@@ -648,7 +692,7 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &Emitter<T>> {
     /// ```
     pub fn emit_detached(self) -> Result<(), EmitError<T>> {
         let emitter = self.sink;
-        match emitter.prepare(self.topic, self.payload, self.extras, self.nanos)? {
+        match emitter.prepare_draft(self)? {
             Ok(routed) => emitter.hand_over(routed),
             Err(_blocked) => {}
         }

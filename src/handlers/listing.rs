@@ -72,7 +72,7 @@ impl HandlerInfo {
             filters: entry.filters.len(),
             location: entry.location,
             // Relaxed: statistics.
-            called: entry.counts.called.load(Relaxed),
+            called: entry.counts.called.sum(),
             failed: entry.counts.failed.load(Relaxed),
             skipped: entry.counts.skipped.load(Relaxed),
             mean: entry.counts.mean(),

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::handlers::entry::{Entry, HandlerId};
 use crate::handlers::stats::Histogram;
@@ -12,8 +12,7 @@ use crate::topic::Topic;
 
 /// A dispatcher's books.
 pub(in crate::handlers) struct Watch {
-    running: Mutex<Vec<Running>>,
-    next: AtomicU64,
+    running: Mutex<Running>,
     pub(super) called: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) skipped: AtomicU64,
@@ -22,7 +21,14 @@ pub(in crate::handlers) struct Watch {
     pub(super) dispatch: Histogram,
 }
 
+#[derive(Default)]
 struct Running {
+    /// How many calls there were before.
+    calls: u64,
+    list: Vec<Call>,
+}
+
+struct Call {
     number: u64,
     handler: RunningHandler,
 }
@@ -84,19 +90,11 @@ impl fmt::Display for RunningHandler {
     }
 }
 
-/// One entry of the list of those who run; taken off when it is dropped.
+/// One entry of the list of those who run, until [`Watch::end`].
+#[must_use = "it stays on the list until its end is told"]
 pub(in crate::handlers) struct Shift {
-    watch: Arc<Watch>,
     number: u64,
-}
-
-impl Drop for Shift {
-    fn drop(&mut self) {
-        let mut running = self.watch.running.lock();
-        if let Some(place) = running.iter().position(|it| it.number == self.number) {
-            running.swap_remove(place);
-        }
-    }
+    begun: Instant,
 }
 
 /// What became of one epoch of a dispatcher.
@@ -152,8 +150,7 @@ impl Drop for Inside {
 impl Watch {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Watch {
-            running: Mutex::new(Vec::new()),
-            next: AtomicU64::new(0),
+            running: Mutex::new(Running::default()),
             called: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
@@ -164,12 +161,10 @@ impl Watch {
 
     /// A handler's call begins.
     pub(in crate::handlers) fn begin<T: Send + Sync + 'static>(
-        self: &Arc<Self>,
+        &self,
         entry: &Entry<T>,
         topic: &Topic,
     ) -> Shift {
-        // Relaxed: only distinctness counts.
-        let number = self.next.fetch_add(1, Relaxed);
         let handler = RunningHandler {
             id: entry.id,
             name: entry.name.clone(),
@@ -178,18 +173,34 @@ impl Watch {
             since: Instant::now(),
             detached: false,
         };
-        let running = Running { number, handler };
-        self.running.lock().push(running);
-        Shift {
-            watch: Arc::clone(self),
-            number,
-        }
+        let begun = handler.since;
+        let mut running = self.running.lock();
+        running.calls += 1;
+        let number = running.calls;
+        running.list.push(Call { number, handler });
+        Shift { number, begun }
+    }
+
+    /// A handler's call has ended; how long it took.
+    pub(in crate::handlers) fn end(&self, shift: Shift) -> Duration {
+        let mut running = self.running.lock();
+        let mine = |call: &Call| call.number == shift.number;
+        let call = running
+            .list
+            .iter()
+            .position(mine)
+            .map(|place| running.list.swap_remove(place));
+        drop(running);
+        // Not under the lock, for which all calls wait.
+        drop(call);
+        shift.begun.elapsed()
     }
 
     /// Those who run, longest first.
     pub(super) fn running(&self) -> Vec<RunningHandler> {
         let running = self.running.lock();
-        let mut all: Vec<_> = running.iter().map(|it| it.handler.clone()).collect();
+        let list = running.list.iter();
+        let mut all: Vec<_> = list.map(|it| it.handler.clone()).collect();
         drop(running);
         all.sort_by_key(|it| it.since);
         all
@@ -198,7 +209,8 @@ impl Watch {
     /// Gives up on those who run; who they are, longest first, but for those of earlier times.
     pub(super) fn detach_all(&self) -> Vec<RunningHandler> {
         let mut running = self.running.lock();
-        let news = running.iter_mut().filter(|it| !it.handler.detached);
+        let news = running.list.iter_mut();
+        let news = news.filter(|it| !it.handler.detached);
         let mut all: Vec<_> = news
             .map(|it| {
                 it.handler.detached = true;

@@ -235,6 +235,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
                     taken: 0,
                     in_flight: 0,
                     serving: false,
+                    held_up: false,
                     ended: false,
                     thread: None,
                     nudge: None,

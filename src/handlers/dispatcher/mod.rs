@@ -95,13 +95,14 @@ pub(super) struct Shared<T: Send + Sync + 'static> {
 struct State {
     phase: Phase,
     epoch: u64,
-    /// The last epoch that a stop gave up on.
     /// Events that were taken since it was built.
     taken: u64,
     /// Runs of this epoch that have not ended.
     in_flight: usize,
     /// The thread of this epoch has not left.
     serving: bool,
+    /// The thread of this epoch waits for a run to end, as no more are allowed in flight.
+    held_up: bool,
     /// Its subscription has ended, and nothing is left.
     ended: bool,
     thread: Option<JoinHandle<()>>,

@@ -70,6 +70,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 state.phase = Phase::Running;
                 state.in_flight = 0;
                 state.serving = true;
+                state.held_up = false;
                 state.thread = Some(thread);
                 state.nudge = Some(nudge);
                 state.fate = fate;
@@ -109,6 +110,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             Phase::Running => false,
         };
         if state.in_flight >= self.max_in_flight {
+            state.held_up = true;
             return Taken::Nothing { events: false };
         }
         match self.sub.try_recv() {
@@ -158,11 +160,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     let run = Run::new(desk.scene.clone(), routed);
                     if on {
                         block_on(fly(Arc::clone(&run), None, Mode::Sequential, Wait::Asleep));
+                        drop(run.report());
+                        drop(run);
                     } else {
-                        walk(&run);
+                        drop(walk(run).report());
                     }
-                    drop(run.report());
-                    drop(run);
                     drop(ended);
                 }
                 Chosen::There(executor) => {
@@ -210,7 +212,10 @@ impl<T: Send + Sync + 'static> Drop for Ended<T> {
         }
         state.in_flight -= 1;
         shared.settle(&mut state);
+        let held_up = std::mem::take(&mut state.held_up);
         drop(state);
-        self.nudge.give();
+        if held_up {
+            self.nudge.give();
+        }
     }
 }

@@ -120,9 +120,9 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     ///
     /// # Errors
     ///
-    /// The deadline has passed, this stop's or that of another. Handlers that were running then are named and detached; they may go on,
-    /// and a new start does not wait for them. Handlers of their events that were not called yet are
-    /// skipped.
+    /// The deadline has passed, this stop's or that of another. Handlers that were running then are named
+    /// and detached; they may go on, and a new start does not wait for them. Handlers of their events that
+    /// were not called yet are skipped.
     ///
     /// ```
     /// # use chanbus::{Bus, Dispatcher, Drain, Handlers};

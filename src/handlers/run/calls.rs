@@ -1,7 +1,5 @@
 //! One call of one handler: who is called, and what becomes of what it says.
 
-use std::time::Instant;
-
 use super::Run;
 use crate::handlers::context::Context;
 use crate::handlers::debug::trace;
@@ -10,21 +8,25 @@ use crate::handlers::entry::{Callback, Entry, Flow, Outcome};
 use crate::handlers::failure::{Failure, FailureKind, FailurePlace};
 use crate::shield::{Thrown, caught};
 use crate::sync::Ordering::Relaxed;
+use crate::sync::thread_number;
 
-/// A call that has begun.
+/// A call that has begun; its end is told by [`end`](Run::end).
 pub(super) struct Begun {
     /// In the dispatcher's books, if there is one.
-    shift: Option<(Shift, Instant)>,
+    shift: Option<Shift>,
 }
 
 impl<T: Send + Sync + 'static> Run<T> {
     /// Calls the handler that the context stands for, unless it is async. `stopped` says whether
-    /// propagation was stopped before its step.
-    pub(super) fn call(&self, context: &Context<T>, stopped: bool) {
+    /// propagation was stopped before its step. Whether it was called, which whoever calls this counts: so
+    /// handlers in a row are counted once.
+    #[inline]
+    pub(super) fn call(&self, context: &Context<T>, stopped: bool) -> bool {
         let entry = context.entry();
-        let Some(begun) = self.begin(entry, stopped) else {
-            return;
-        };
+        if !self.starts(entry, stopped) {
+            return false;
+        }
+        let begun = self.enter(entry);
         let outcome = caught(|| match &entry.callback {
             Callback::Call(call) => {
                 call(&self.event);
@@ -35,10 +37,17 @@ impl<T: Send + Sync + 'static> Run<T> {
             Callback::Async(_) | Callback::Gone => Ok(Flow::Continue),
         });
         self.end(entry, begun, outcome);
+        true
     }
 
-    /// Whether this handler is to be called now; if so, its call is counted and claimed.
+    /// Whether this handler is to be called now; if so, its call is claimed, and counted as the
+    /// handler's, not yet as the event's.
     pub(super) fn begin(&self, entry: &Entry<T>, stopped: bool) -> Option<Begun> {
+        self.starts(entry, stopped).then(|| self.enter(entry))
+    }
+
+    #[inline]
+    fn starts(&self, entry: &Entry<T>, stopped: bool) -> bool {
         if !self.admits(entry, stopped) {
             self.skip(1);
             entry.counts.skipped.fetch_add(1, Relaxed);
@@ -49,16 +58,12 @@ impl<T: Send + Sync + 'static> Run<T> {
                 name = entry.name.as_deref(),
                 "a handler is skipped"
             );
-            return None;
+            return false;
         }
         if entry.once {
-            // Claimed, so it goes whatever comes of the call.
-            self.scene.core.remove(entry.id);
-            trace!(self.scene.debug(), id = %entry.id, "the one call of a handler was claimed");
+            self.remove_claimed(entry);
         }
-        self.called.fetch_add(1, Relaxed);
-        // Relaxed: a statistic.
-        entry.counts.called.fetch_add(1, Relaxed);
+        entry.counts.called.add_by(thread_number(), 1);
         trace!(
             self.scene.debug(),
             topic = %self.event.topic(),
@@ -66,11 +71,24 @@ impl<T: Send + Sync + 'static> Run<T> {
             name = entry.name.as_deref(),
             "a handler is called"
         );
-        let watch = self.scene.watch.as_ref();
-        let shift = watch.map(|watch| (watch.begin(entry, self.event.topic()), Instant::now()));
-        Some(Begun { shift })
+        true
     }
 
+    #[inline]
+    fn enter(&self, entry: &Entry<T>) -> Begun {
+        let watch = self.scene.watch.as_ref();
+        let shift = watch.map(|watch| watch.begin(entry, self.event.topic()));
+        Begun { shift }
+    }
+
+    /// It was claimed, so it goes whatever comes of the call.
+    #[cold]
+    fn remove_claimed(&self, entry: &Entry<T>) {
+        self.scene.core.remove(entry.id);
+        trace!(self.scene.debug(), id = %entry.id, "the one call of a handler was claimed");
+    }
+
+    #[inline]
     fn admits(&self, entry: &Entry<T>, stopped: bool) -> bool {
         let out = entry.is_removed()
             || self.scene.is_over()
@@ -81,6 +99,13 @@ impl<T: Send + Sync + 'static> Run<T> {
 
     /// Whether all filters say yes; one that panics says no, and is reported (H5).
     fn passes(&self, entry: &Entry<T>) -> bool {
+        if entry.filters.is_empty() {
+            return true;
+        }
+        self.passes_all(entry)
+    }
+
+    fn passes_all(&self, entry: &Entry<T>) -> bool {
         let mut filters = entry.filters.iter();
         filters.all(|filter| match caught(|| filter(&self.event)) {
             Ok(verdict) => verdict,
@@ -92,7 +117,19 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     /// Takes what a call came to.
+    #[inline]
     pub(super) fn end(&self, entry: &Entry<T>, begun: Begun, outcome: Result<Outcome, Thrown>) {
+        // What nearly all come to.
+        if matches!(outcome, Ok(Ok(Flow::Continue)))
+            && begun.shift.is_none()
+            && entry.on_success.is_none()
+        {
+            return;
+        }
+        self.end_else(entry, begun, outcome);
+    }
+
+    fn end_else(&self, entry: &Entry<T>, begun: Begun, outcome: Result<Outcome, Thrown>) {
         let ended = match outcome {
             Ok(Ok(flow)) => Ok(flow),
             Ok(Err(error)) => Err(FailureKind::Error(error)),
@@ -101,15 +138,15 @@ impl<T: Send + Sync + 'static> Run<T> {
         self.end_with(entry, begun, ended);
     }
 
+    #[inline]
     pub(super) fn end_with(
         &self,
         entry: &Entry<T>,
         begun: Begun,
         ended: Result<Flow, FailureKind>,
     ) {
-        if let Some((shift, since)) = begun.shift {
-            entry.counts.took(since.elapsed());
-            drop(shift);
+        if let (Some(shift), Some(watch)) = (begun.shift, &self.scene.watch) {
+            entry.counts.took(watch.end(shift));
         }
         match ended {
             Ok(flow) => {

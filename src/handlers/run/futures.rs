@@ -8,7 +8,7 @@ use super::calls::Begun;
 use crate::cause::Cause;
 use crate::handlers::context::Context;
 use crate::handlers::dispatcher::Watch;
-use crate::handlers::entry::{Callback, Entry, Outcome, Running};
+use crate::handlers::entry::{Callback, Entry, Flow, Outcome, Running};
 use crate::handlers::failure::FailureKind;
 use crate::shield::{Thrown, caught, discard, drop_shielded};
 use crate::sync::Arc;
@@ -53,6 +53,7 @@ impl<T: Send + Sync + 'static> AsyncCall<T> {
             self.state = State::Done;
             return;
         };
+        run.count_called(1);
         let made = caught(|| {
             Cause::scope(&run.event, || match &entry.callback {
                 Callback::Async(handle) => {
@@ -68,7 +69,10 @@ impl<T: Send + Sync + 'static> AsyncCall<T> {
                 begun,
                 cause: Cause::of(&run.event),
             },
-            Ok(None) => State::Done,
+            Ok(None) => {
+                run.end(entry, begun, Ok(Ok(Flow::Continue)));
+                State::Done
+            }
             Err(thrown) => {
                 run.end(entry, begun, Err(thrown));
                 State::Done

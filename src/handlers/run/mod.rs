@@ -28,8 +28,8 @@ use super::roster::Route;
 use crate::cause::Cause;
 use crate::event::Event;
 use crate::shield::{caught, discard, drop_shielded};
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, thread_number};
 
 /// One event, its handlers, and how far they are.
 pub(super) struct Run<T: Send + Sync + 'static> {
@@ -41,6 +41,8 @@ pub(super) struct Run<T: Send + Sync + 'static> {
     called: AtomicUsize,
     skipped: AtomicUsize,
     failures: Mutex<Vec<Failure<T>>>,
+    /// There are some, so that nobody locks to find none.
+    failed: AtomicBool,
     /// Its sums were added to those of all.
     counted: AtomicBool,
 }
@@ -88,6 +90,7 @@ impl<T: Send + Sync + 'static> Run<T> {
             called: AtomicUsize::new(0),
             skipped: AtomicUsize::new(0),
             failures: Mutex::new(Vec::new()),
+            failed: AtomicBool::new(false),
             counted: AtomicBool::new(false),
         })
     }
@@ -102,8 +105,14 @@ impl<T: Send + Sync + 'static> Run<T> {
         self.stopped.load(Acquire)
     }
 
-    fn skip(&self, count: usize) {
+    /// So many handlers were called.
+    fn count_called(&self, count: usize) {
         // Relaxed, as all counts: read when all have ended, which orders them.
+        self.called.fetch_add(count, Relaxed);
+    }
+
+    fn skip(&self, count: usize) {
+        // Relaxed as above.
         self.skipped.fetch_add(count, Relaxed);
     }
 
@@ -118,7 +127,12 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     fn sums(&self) -> Report<T> {
-        let errors = std::mem::take(&mut *self.failures.lock());
+        // Acquire: pairs with `fail`.
+        let errors = if self.failed.load(Acquire) {
+            std::mem::take(&mut *self.failures.lock())
+        } else {
+            Vec::new()
+        };
         Report {
             matched: self.route.entries.len(),
             called: self.called.load(Relaxed),
@@ -134,6 +148,8 @@ impl<T: Send + Sync + 'static> Run<T> {
     fn fail(&self, failure: Failure<T>) {
         self.scene.tell(&failure);
         self.failures.lock().push(failure);
+        // Release: who sees it finds the failure.
+        self.failed.store(true, Release);
     }
 }
 
@@ -183,12 +199,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
 
     /// Adds one event's sums to those of all.
     pub(super) fn count(&self, report: &Report<T>) {
-        let totals = &self.core.totals;
-        totals.events.add(1);
-        totals.called.add(report.called as u64);
-        if report.skipped > 0 {
-            totals.skipped.add(report.skipped as u64);
-        }
+        self.core.count(thread_number(), report);
         if let Some(watch) = &self.watch {
             watch.count(report.called, report.skipped, report.failed, report.blocked);
         }

@@ -139,10 +139,12 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
         let _inside = self.run.scene.watch.as_ref().map(Watch::enter);
         let mut context = Context::new(Arc::clone(&self.run), self.places.start);
         Cause::scope(&self.run.event, || {
+            let mut called = 0;
             for place in self.places.clone() {
                 context.stand_for(place);
-                self.run.call(&context, self.stopped());
+                called += usize::from(self.run.call(&context, self.stopped()));
             }
+            self.run.count_called(called);
         });
     }
 

@@ -2,18 +2,24 @@
 
 use super::{Routed, Run, Scene};
 use crate::cause::Cause;
+use crate::event::Event;
 use crate::handlers::context::Context;
+use crate::handlers::core::Core;
 use crate::handlers::debug::trace;
+use crate::handlers::entry::Entry;
 use crate::handlers::executor::Refusal;
 use crate::handlers::failure::{Failure, FailureKind, FailurePlace};
 use crate::handlers::report::Report;
-use crate::shield::caught;
-use crate::sync::Arc;
+use crate::shield::{Thrown, caught};
 use crate::sync::Ordering::Relaxed;
+use crate::sync::{Arc, thread_number};
 
-/// Calls handlers that are all plain: nothing is asked of the event's way, so nothing is kept of it.
+/// Calls handlers that are all plain: nothing is asked of the event's way, so nothing is kept of it, and
+/// a scene is made only for failures to be told in.
+#[inline]
 pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
-    scene: &Scene<T>,
+    core: &Core<T>,
+    scene: impl Fn() -> Scene<T>,
     routed: Routed<T>,
 ) -> Report<T> {
     let Routed {
@@ -21,8 +27,11 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
         route,
         generation,
     } = routed;
+    #[cfg(feature = "tracing")]
+    let debug = scene().debug();
     let mut report = Report::new();
     report.matched = route.entries.len();
+    let me = thread_number();
     Cause::scope(&event, || {
         for entry in &route.entries {
             if entry.is_removed() {
@@ -32,43 +41,62 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
                 continue;
             }
             report.called += 1;
-            entry.counts.called.fetch_add(1, Relaxed);
+            entry.counts.called.add_by(me, 1);
             trace!(
-                scene.debug(),
+                debug,
                 topic = %event.topic(),
                 id = %entry.id,
                 name = entry.name.as_deref(),
                 "a handler is called"
             );
             if let Err(thrown) = caught(|| entry.callback.call(&event)) {
-                let kind = FailureKind::panic(thrown);
-                entry.counts.failed.fetch_add(1, Relaxed);
-                let failure = Failure::of_handler(&event, entry, FailurePlace::Handler, kind);
-                trace!(scene.debug(), "{failure}");
-                scene.tell(&failure);
-                report.failed += 1;
-                report.errors.push(failure);
+                fail_plain(&scene(), &event, entry, thrown, &mut report);
             }
         }
     });
-    scene.ended(&event, &report);
-    scene.count(&report);
-    scene.core.leave(route, generation);
+    #[cfg(feature = "tracing")]
+    scene().ended(&event, &report);
+    core.count(me, &report);
+    core.leave(route, generation);
     report
 }
 
-/// Calls all handlers; async ones are refused, as nobody here runs them.
-pub(in crate::handlers) fn walk<T: Send + Sync + 'static>(run: &Arc<Run<T>>) {
-    let mut context = Context::new(Arc::clone(run), 0);
-    Cause::scope(&run.event, || {
-        for (place, entry) in run.route.entries.iter().enumerate() {
-            context.stand_for(place);
-            if entry.is_async() {
-                let why = Refusal::AsyncUnsupported { executor: "Inline" };
-                run.refuse(entry, FailureKind::Refused(why));
-            } else {
-                run.call(&context, run.is_stopped());
-            }
+#[cold]
+fn fail_plain<T: Send + Sync + 'static>(
+    scene: &Scene<T>,
+    event: &Event<T>,
+    entry: &Entry<T>,
+    thrown: Thrown,
+    report: &mut Report<T>,
+) {
+    let kind = FailureKind::panic(thrown);
+    // Relaxed: a statistic.
+    entry.counts.failed.fetch_add(1, Relaxed);
+    let failure = Failure::of_handler(event, entry, FailurePlace::Handler, kind);
+    trace!(scene.debug(), "{failure}");
+    scene.tell(&failure);
+    report.failed += 1;
+    report.errors.push(failure);
+}
+
+/// Calls all handlers; async ones are refused, as nobody here runs them. What was run comes back.
+pub(in crate::handlers) fn walk<T: Send + Sync + 'static>(run: Arc<Run<T>>) -> Arc<Run<T>> {
+    // The context has the run for as long as this needs it, which spares a count.
+    let mut context = Context::new(run, 0);
+    let scope = Cause::scoped(&context.run().event);
+    let mut called = 0;
+    for place in 0..context.run().route.entries.len() {
+        context.stand_for(place);
+        let (run, entry) = (context.run(), context.entry());
+        if entry.is_async() {
+            let why = Refusal::AsyncUnsupported { executor: "Inline" };
+            run.refuse(entry, FailureKind::Refused(why));
+        } else {
+            called += usize::from(run.call(&context, run.is_stopped()));
         }
-    });
+    }
+    drop(scope);
+    let run = context.into_run();
+    run.count_called(called);
+    run
 }
