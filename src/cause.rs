@@ -75,6 +75,9 @@ impl Cause {
     /// Runs `act` with this event as the thread's current cause, then restores the one before, also
     /// when `act` panics.
     ///
+    /// Inside of another such scope the chain goes on from there, if that is longer than the event's own:
+    /// so an event that is passed on as it is, again and again, comes to the limit, too.
+    ///
     /// ```
     /// use chanbus::{Cause, Event};
     ///
@@ -85,18 +88,18 @@ impl Cause {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn scope<T, R>(event: &crate::Event<T>, act: impl FnOnce() -> R) -> R {
-        let _restore = Restore::enter(Link::of(event));
+        let _restore = Restore::enter_below(Link::of(event));
         act()
     }
 
     /// [`scope`](Cause::scope) up to the end of what comes back, for those to whom a closure is in the way.
     pub(crate) fn scoped<T>(event: &crate::Event<T>) -> Restore {
-        Restore::enter(Link::of(event))
+        Restore::enter_below(Link::of(event))
     }
 
     /// [`scope`](Cause::scope) for an event that may be dropped inside: its topic and its cause.
     pub(crate) fn scope_of<R>(topic: &Topic, cause: Option<Cause>, act: impl FnOnce() -> R) -> R {
-        let _restore = Restore::enter(Link::new(topic.clone(), cause));
+        let _restore = Restore::enter_below(Link::new(topic.clone(), cause));
         act()
     }
 
@@ -251,6 +254,19 @@ impl Restore {
     }
 
     #[inline]
+    /// Whoever recurses gets deeper with every scope, whatever causes the events have themselves.
+    fn enter_below(mut link: Link) -> Self {
+        let before = Self::replace(None);
+        if let Some(current) = &before
+            && current.depth >= link.depth
+        {
+            link.depth = current.depth + 1;
+            link.parent = Some(Cause(Arc::new(current.clone())));
+        }
+        Self::replace(Some(link));
+        Restore(before)
+    }
+
     fn replace(link: Option<Link>) -> Option<Link> {
         CAUSED.set(link.is_some());
         CURRENT.with(|current| current.replace(link))
@@ -268,6 +284,20 @@ impl Drop for Restore {
 mod tests {
     use super::*;
     use crate::Event;
+
+    #[test]
+    fn h10_a_scope_inside_of_another_is_deeper_whatever_the_event_says() {
+        let (old, new) = (
+            Event::new("old", ()).unwrap(),
+            Event::new("new", ()).unwrap(),
+        );
+        let inside = Cause::scope(&new, || Cause::scope(&old, Cause::current)).unwrap();
+        assert_eq!(inside.to_string(), "new > old");
+        assert_eq!(inside.depth(), inside.chain().count());
+        let again = Cause::scope(&old, || Cause::scope(&old, Cause::current)).unwrap();
+        assert_eq!(again.depth(), 2);
+        assert!(Cause::current().is_none());
+    }
 
     #[test]
     fn p13_a_long_chain_that_no_bus_bounds_is_dropped_on_a_small_stack() {

@@ -67,6 +67,17 @@ pub(super) fn is_on(instance: Option<bool>) -> bool {
         .unwrap_or(cfg!(debug_assertions))
 }
 
+/// What a failure says. A user's error may panic as it is asked.
+#[cfg(feature = "tracing")]
+pub(super) fn shown(what: &impl std::fmt::Display) -> String {
+    use crate::shield::{caught, discard};
+
+    caught(|| what.to_string()).unwrap_or_else(|thrown| {
+        discard(thrown);
+        "a failure that cannot be shown".to_owned()
+    })
+}
+
 /// Traces one step of an event's way, or of a change of a registry.
 macro_rules! trace {
     ($on:expr, $($what:tt)+) => {

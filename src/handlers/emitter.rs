@@ -615,7 +615,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
                 route,
                 generation,
             }),
-            // An event's topic was checked when the event was made.
+            // An event's topic was checked when the event was made, so there is a route, if of nobody.
             None => Err(Report::new()),
         }
     }
@@ -624,9 +624,8 @@ impl<T: Send + Sync + 'static> Scene<T> {
         trace!(self.debug(), topic = %event.topic(), "middleware blocked an event");
         // Relaxed: a statistic.
         self.core.totals.blocked.fetch_add(1, Relaxed);
-        let _ = event;
         if let Some(failure) = &failure {
-            self.tell(failure);
+            Cause::scope(event, || self.tell(failure));
         }
         let mut report = Report::new();
         report.blocked = true;

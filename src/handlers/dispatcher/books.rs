@@ -147,6 +147,12 @@ impl Drop for Inside {
     }
 }
 
+impl Shift {
+    pub(in crate::handlers) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}
+
 impl Watch {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Watch {
@@ -181,8 +187,8 @@ impl Watch {
         Shift { number, begun }
     }
 
-    /// A handler's call has ended; how long it took.
-    pub(in crate::handlers) fn end(&self, shift: Shift) -> Duration {
+    /// A handler's call has ended.
+    pub(in crate::handlers) fn end(&self, shift: Shift) {
         let mut running = self.running.lock();
         let mine = |call: &Call| call.number == shift.number;
         let call = running
@@ -193,7 +199,6 @@ impl Watch {
         drop(running);
         // Not under the lock, for which all calls wait.
         drop(call);
-        shift.begun.elapsed()
     }
 
     /// Those who run, longest first.

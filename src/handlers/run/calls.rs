@@ -2,6 +2,8 @@
 
 use super::Run;
 use crate::handlers::context::Context;
+#[cfg(feature = "tracing")]
+use crate::handlers::debug::shown;
 use crate::handlers::debug::trace;
 use crate::handlers::dispatcher::Shift;
 use crate::handlers::entry::{Callback, Entry, Flow, Outcome};
@@ -23,10 +25,11 @@ impl<T: Send + Sync + 'static> Run<T> {
     #[inline]
     pub(super) fn call(&self, context: &Context<T>, stopped: bool) -> bool {
         let entry = context.entry();
+        let begun = self.enter(entry);
         if !self.starts(entry, stopped) {
+            self.leave(begun);
             return false;
         }
-        let begun = self.enter(entry);
         let outcome = caught(|| match &entry.callback {
             Callback::Call(call) => {
                 call(&self.event);
@@ -43,7 +46,12 @@ impl<T: Send + Sync + 'static> Run<T> {
     /// Whether this handler is to be called now; if so, its call is claimed, and counted as the
     /// handler's, not yet as the event's.
     pub(super) fn begin(&self, entry: &Entry<T>, stopped: bool) -> Option<Begun> {
-        self.starts(entry, stopped).then(|| self.enter(entry))
+        let begun = self.enter(entry);
+        if self.starts(entry, stopped) {
+            return Some(begun);
+        }
+        self.leave(begun);
+        None
     }
 
     #[inline]
@@ -81,6 +89,13 @@ impl<T: Send + Sync + 'static> Run<T> {
         Begun { shift }
     }
 
+    #[inline]
+    fn leave(&self, begun: Begun) {
+        if let (Some(shift), Some(watch)) = (begun.shift, &self.scene.watch) {
+            watch.end(shift);
+        }
+    }
+
     /// It was claimed, so it goes whatever comes of the call.
     #[cold]
     fn remove_claimed(&self, entry: &Entry<T>) {
@@ -94,7 +109,11 @@ impl<T: Send + Sync + 'static> Run<T> {
             || self.scene.is_over()
             || (stopped && !entry.priority.is_monitor())
             || (entry.once && entry.is_claimed());
-        !out && self.passes(entry) && (!entry.once || entry.claim())
+        !out
+            && self.passes(entry)
+            // Filters take their time, and may be what removes it.
+            && !(entry.is_removed() || self.scene.is_over())
+            && (!entry.once || entry.claim())
     }
 
     /// Whether all filters say yes; one that panics says no, and is reported (H5).
@@ -145,8 +164,8 @@ impl<T: Send + Sync + 'static> Run<T> {
         begun: Begun,
         ended: Result<Flow, FailureKind>,
     ) {
-        if let (Some(shift), Some(watch)) = (begun.shift, &self.scene.watch) {
-            entry.counts.took(watch.end(shift));
+        if let Some(shift) = &begun.shift {
+            entry.counts.took(shift.elapsed());
         }
         match ended {
             Ok(flow) => {
@@ -161,6 +180,8 @@ impl<T: Send + Sync + 'static> Run<T> {
             }
             Err(kind) => self.fail_at(entry, FailurePlace::Handler, kind),
         }
+        // Only now: its callbacks may be stuck as it may itself.
+        self.leave(begun);
     }
 
     /// Reports a handler that was not called as its executor did not take it.
@@ -175,13 +196,17 @@ impl<T: Send + Sync + 'static> Run<T> {
         // Relaxed: a statistic.
         entry.counts.failed.fetch_add(1, Relaxed);
         let failure = Failure::of_handler(&self.event, entry, place, kind);
-        trace!(self.scene.debug(), "{failure}");
-        if place == FailurePlace::Handler
-            && let Some(on_failure) = &entry.on_failure
-            && let Err(thrown) = caught(|| on_failure(&failure))
-        {
+        trace!(self.scene.debug(), "{}", shown(&failure));
+        // Kept first, so that the report has it before what comes of telling it.
+        self.keep(failure.clone());
+        let callback = match place {
+            FailurePlace::Handler => entry.on_failure.as_ref(),
+            _ => None,
+        };
+        let told = callback.map(|on_failure| caught(|| on_failure(&failure)));
+        self.scene.tell(&failure);
+        if let Some(Err(thrown)) = told {
             self.fail_at(entry, FailurePlace::Callback, FailureKind::panic(thrown));
         }
-        self.fail(failure);
     }
 }

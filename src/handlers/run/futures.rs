@@ -74,7 +74,7 @@ impl<T: Send + Sync + 'static> AsyncCall<T> {
                 State::Done
             }
             Err(thrown) => {
-                run.end(entry, begun, Err(thrown));
+                Cause::scope(&run.event, || run.end(entry, begun, Err(thrown)));
                 State::Done
             }
         };
@@ -136,12 +136,13 @@ impl<T: Send + Sync + 'static> Drop for AsyncCall<T> {
         let run = Arc::clone(&self.run);
         let _inside = run.scene.watch.as_ref().map(Watch::enter);
         match std::mem::replace(&mut self.state, State::Done) {
-            State::New => self.run.refuse(self.entry(), FailureKind::Lost),
-            State::Running { future, begun, .. } => {
+            State::New => Cause::scope(&run.event, || {
+                run.refuse(self.entry(), FailureKind::Lost);
+            }),
+            State::Running { future, begun, .. } => Cause::scope(&run.event, || {
                 drop_shielded(future);
-                self.run
-                    .end_with(self.entry(), begun, Err(FailureKind::Lost));
-            }
+                run.end_with(self.entry(), begun, Err(FailureKind::Lost));
+            }),
             State::Done => {}
         }
     }

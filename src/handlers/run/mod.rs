@@ -18,6 +18,8 @@ pub(super) use self::walk::{walk, walk_plain};
 
 use super::context::Origin;
 use super::core::Core;
+#[cfg(feature = "tracing")]
+use super::debug::shown;
 use super::debug::trace;
 use super::dispatcher::{Fate, Watch};
 use super::failure::Failure;
@@ -25,7 +27,6 @@ use super::held::Held;
 use super::middleware::{OnError, Tell};
 use super::report::Report;
 use super::roster::Route;
-use crate::cause::Cause;
 use crate::event::Event;
 use crate::shield::{caught, discard, drop_shielded};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -144,9 +145,8 @@ impl<T: Send + Sync + 'static> Run<T> {
         }
     }
 
-    /// Keeps a failure, and tells those who want to know.
-    fn fail(&self, failure: Failure<T>) {
-        self.scene.tell(&failure);
+    /// Keeps a failure for the report.
+    fn keep(&self, failure: Failure<T>) {
         self.failures.lock().push(failure);
         // Release: who sees it finds the failure.
         self.failed.store(true, Release);
@@ -205,15 +205,15 @@ impl<T: Send + Sync + 'static> Scene<T> {
         }
     }
 
-    /// Keeps a failure and tells every error handler. What those fail at is counted, and told nobody:
-    /// so they cannot recurse (H3).
+    /// Keeps a failure and tells every error handler, in the scope of the event at hand. What those fail at
+    /// is counted, and told nobody: so they cannot recurse (H3).
     #[cold]
     pub(super) fn tell(&self, failure: &Failure<T>) {
         self.core.keep_failure(failure);
         let on_error = self.core.read(|roster| Arc::clone(&roster.on_error));
         if on_error.is_empty() {
             #[cfg(feature = "tracing")]
-            ::tracing::error!(target: "chanbus::handlers", "{failure}");
+            ::tracing::error!(target: "chanbus::handlers", "{}", shown(failure));
             return;
         }
         let is_topic = |on_error: &Arc<OnError<T>>| match &on_error.tell {
@@ -221,19 +221,17 @@ impl<T: Send + Sync + 'static> Scene<T> {
             _ => false,
         };
         let about_errors = on_error.iter().any(is_topic);
-        Cause::scope(failure.event(), || {
-            for on_error in &*on_error {
-                let told = caught(|| match &on_error.tell {
-                    Some(Tell::Call(tell)) => tell(failure),
-                    Some(Tell::Event(events)) => events.emit(failure, &self.origin, about_errors),
-                    None => {}
-                });
-                if let Err(thrown) = told {
-                    let panicked = &self.core.totals.panicked_error_handlers;
-                    panicked.fetch_add(1, Relaxed);
-                    discard(thrown);
-                }
+        for on_error in &*on_error {
+            let told = caught(|| match &on_error.tell {
+                Some(Tell::Call(tell)) => tell(failure),
+                Some(Tell::Event(events)) => events.emit(failure, &self.origin, about_errors),
+                None => {}
+            });
+            if let Err(thrown) = told {
+                let panicked = &self.core.totals.panicked_error_handlers;
+                panicked.fetch_add(1, Relaxed);
+                discard(thrown);
             }
-        });
+        }
     }
 }

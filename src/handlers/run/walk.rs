@@ -5,6 +5,8 @@ use crate::cause::Cause;
 use crate::event::Event;
 use crate::handlers::context::Context;
 use crate::handlers::core::Core;
+#[cfg(feature = "tracing")]
+use crate::handlers::debug::shown;
 use crate::handlers::debug::trace;
 use crate::handlers::entry::Entry;
 use crate::handlers::executor::Refusal;
@@ -73,7 +75,7 @@ fn fail_plain<T: Send + Sync + 'static>(
     // Relaxed: a statistic.
     entry.counts.failed.fetch_add(1, Relaxed);
     let failure = Failure::of_handler(event, entry, FailurePlace::Handler, kind);
-    trace!(scene.debug(), "{failure}");
+    trace!(scene.debug(), "{}", shown(&failure));
     scene.tell(&failure);
     report.failed += 1;
     report.errors.push(failure);
