@@ -227,7 +227,7 @@ impl Watch {
         all
     }
 
-    /// One event has come to its end. Relaxed: statistics.
+    /// One event has come to its end.
     pub(in crate::handlers) fn count(
         &self,
         called: usize,
@@ -235,10 +235,18 @@ impl Watch {
         failed: usize,
         blocked: bool,
     ) {
-        self.called.fetch_add(called as u64, Relaxed);
-        self.skipped.fetch_add(skipped as u64, Relaxed);
-        self.failed.fetch_add(failed as u64, Relaxed);
-        self.blocked.fetch_add(u64::from(blocked), Relaxed);
+        let counts = [
+            (&self.called, called as u64),
+            (&self.skipped, skipped as u64),
+            (&self.failed, failed as u64),
+            (&self.blocked, u64::from(blocked)),
+        ];
+        for (sum, count) in counts {
+            if count > 0 {
+                // Relaxed: a statistic.
+                sum.fetch_add(count, Relaxed);
+            }
+        }
     }
 
     /// This thread goes into a handler.
