@@ -10,7 +10,7 @@
 //! | `core.rs`, `roster.rs`, `entry.rs` | what all handles share; all handlers as one immutable value; one of them |
 //! | `held.rs` | an event that the library holds, and lets go of without a panic |
 //! | `middleware.rs`, `failure.rs`, `services.rs`, `debug.rs` | what stands before and after handlers, and beside them |
-//! | `emitter.rs`, `report.rs` | direct emits, and what they did |
+//! | `emitter/`, `report.rs` | direct emits, and what they did |
 //! | `dispatcher/` | feeding handlers from a bus |
 //! | `run/` | one event on its way through its handlers |
 //! | `executor/` | who runs them, on which thread |
