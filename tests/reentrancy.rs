@@ -514,3 +514,21 @@ fn p10_a_cause_that_was_given_counts_for_the_limit_as_the_current_one_does() {
     assert!(batch.commit().unwrap_err().is_chain_too_deep());
     assert!(sub.is_empty());
 }
+
+/// As it is: its own cause stays, and would never be too deep.
+#[test]
+fn p10_a_tap_that_passes_its_event_on_as_it_is_comes_to_the_limit() {
+    let bus = Bus::<u32>::new();
+    let weak = bus.downgrade();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&refused);
+    let _tap = bus.tap("a", move |event| {
+        let again = weak.upgrade().map(|bus| bus.emit_event(event.clone()));
+        if again.is_some_and(|again| again.is_err_and(|error| error.is_chain_too_deep())) {
+            told.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    bus.emit("a", 1).unwrap();
+    assert_eq!(refused.load(Ordering::SeqCst), 1);
+    assert_eq!(bus.stats().emitted, 1 + chanbus::DEFAULT_MAX_CHAIN as u64);
+}

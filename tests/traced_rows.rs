@@ -393,3 +393,31 @@ fn s29_failures_that_no_error_handler_hears_of_are_logged_as_errors() -> Done {
     assert_eq!(errors()?.len(), 1);
     Ok(())
 }
+
+/// H3, H12: what is traced is shown by the user's code, which may panic.
+#[test]
+fn h12_an_error_that_panics_as_it_is_shown_throws_nothing_at_the_emitter() -> Done {
+    let _alone = Alone::begin();
+
+    #[derive(Debug)]
+    struct Unspeakable;
+
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("it cannot be said")
+        }
+    }
+
+    impl std::error::Error for Unspeakable {}
+
+    let handlers = Handlers::new();
+    handlers.on("a").handle(|_, _| Err(Unspeakable.into()))?;
+    handlers.on("a").call(|_| {})?;
+    let report = Emitter::inline(&handlers).debug(true).emit("a", ())?;
+    assert_eq!((report.called, report.failed), (2, 1));
+    let said = |(level, line): &(Level, String)| {
+        *level == Level::ERROR && line.contains("cannot be shown")
+    };
+    assert!(all_seen().iter().any(said));
+    Ok(())
+}

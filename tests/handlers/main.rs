@@ -6,6 +6,7 @@
 mod common;
 
 mod chains;
+mod corners;
 mod destructors;
 mod dispatcher;
 mod dispatcher_inside;

@@ -15,7 +15,7 @@
 //! detached, and touches nothing any more.
 //!
 //! *Stopping* sets a limit: so many events were accepted when it was called. The thread takes until
-//! that many are taken, or none are left, and leaves; when the last run has ended too, the phase
+//! that many are taken or were pushed out, or none are left, and leaves; when the last run has ended too, the phase
 //! goes to idle, and whoever waits for that is told.
 
 mod books;
@@ -133,7 +133,7 @@ impl Nudge {
 enum Phase {
     Idle,
     Running,
-    /// Until so many events are taken.
+    /// Until so many events have left the queue.
     Stopping {
         limit: u64,
     },

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crossbeam_channel::Receiver;
 
 use super::{Fate, Nudge, Phase, Shared, StartError, State};
+use crate::bus::Overflow;
 use crate::error::TryRecvError;
 use crate::event::Event;
 use crate::handlers::executor::{Chosen, Mode};
@@ -105,7 +106,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
         let stopping = match state.phase {
             Phase::Idle => return Taken::Leave,
-            Phase::Stopping { limit } if state.taken >= limit => return Taken::Leave,
+            Phase::Stopping { limit } if self.passed(&state) >= limit => return Taken::Leave,
             Phase::Stopping { .. } => true,
             Phase::Running => false,
         };
@@ -127,6 +128,15 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 Taken::Leave
             }
         }
+    }
+
+    /// How many events have left the queue: taken, or pushed out by later ones.
+    pub(super) fn passed(&self, state: &State) -> u64 {
+        let pushed_out = match self.sub.overflow() {
+            Overflow::DropOldest => self.sub.dropped(),
+            _ => 0,
+        };
+        state.taken + pushed_out
     }
 
     fn sleep(&self, nudges: &Receiver<()>, events: bool) {

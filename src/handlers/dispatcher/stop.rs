@@ -233,9 +233,10 @@ impl<T: Send + Sync + 'static> Shared<T> {
             Drain::Within(limit) => Instant::now().checked_add(limit),
         };
         let mut state = self.state.lock();
+        let passed = self.passed(&state);
         let limit = match drain {
-            Drain::Now => state.taken,
-            _ => state.taken + self.sub.len() as u64,
+            Drain::Now => passed,
+            _ => passed + self.sub.len() as u64,
         };
         let limit = match state.phase {
             Phase::Idle => return None,

@@ -11,7 +11,8 @@ use super::{ExecuteError, Executor, Job, Waiting};
 ///
 /// A plain `emit` that waits for handlers is for threads outside of the runtime, and for sync handlers;
 /// in a task it is [`EmitError::WouldBlock`](crate::EmitError::WouldBlock): use `emit_async` or
-/// `emit_detached` there. Handlers that the runtime drops as it shuts down count as failed.
+/// `emit_detached` there. (It cannot tell a task from other code inside of a runtime, such as a
+/// `spawn_blocking` of your own, and refuses there, too.) Handlers that the runtime drops as it shuts down count as failed.
 ///
 /// ```
 /// use chanbus::{Emitter, Flow, Handlers};
