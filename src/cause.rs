@@ -253,9 +253,18 @@ impl Restore {
         Restore(Self::replace(Some(link)))
     }
 
-    #[inline]
     /// Whoever recurses gets deeper with every scope, whatever causes the events have themselves.
-    fn enter_below(mut link: Link) -> Self {
+    #[inline]
+    fn enter_below(link: Link) -> Self {
+        if CAUSED.get() {
+            Self::enter_inside(link)
+        } else {
+            Self::enter(link)
+        }
+    }
+
+    #[cold]
+    fn enter_inside(mut link: Link) -> Self {
         let before = Self::replace(None);
         if let Some(current) = &before
             && current.depth >= link.depth

@@ -109,11 +109,7 @@ impl<T: Send + Sync + 'static> Run<T> {
             || self.scene.is_over()
             || (stopped && !entry.priority.is_monitor())
             || (entry.once && entry.is_claimed());
-        !out
-            && self.passes(entry)
-            // Filters take their time, and may be what removes it.
-            && !(entry.is_removed() || self.scene.is_over())
-            && (!entry.once || entry.claim())
+        !out && self.passes(entry) && (!entry.once || entry.claim())
     }
 
     /// Whether all filters say yes; one that panics says no, and is reported (H5).
@@ -121,7 +117,8 @@ impl<T: Send + Sync + 'static> Run<T> {
         if entry.filters.is_empty() {
             return true;
         }
-        self.passes_all(entry)
+        // Filters take their time, and may be what removes it.
+        self.passes_all(entry) && !entry.is_removed() && !self.scene.is_over()
     }
 
     fn passes_all(&self, entry: &Entry<T>) -> bool {
