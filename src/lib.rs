@@ -216,8 +216,9 @@
 //! | [`Tiered`](Mode::Tiered), the default elsewhere | all of equal priority | all of them have ended |
 //! | [`Concurrent`](Mode::Concurrent) | all but monitors, then monitors | all of them have ended |
 //!
-//! Events that are emitted by several threads are handled side by side. A dispatcher handles
-//! them one after the other, in the order of its queue, unless
+//! Events that are emitted by several threads are handled side by side, and detached ones overtake each
+//! other, also those of one thread: so a handler may run on several threads at once, for different events.
+//! A dispatcher handles them one after the other, in the order of its queue, unless
 //! [`max_in_flight`](DispatcherBuilder::max_in_flight) lets them overtake each other.
 //!
 //! **On which thread.** Filters and callbacks run with their handler, error handlers where the failure was.
@@ -232,7 +233,7 @@
 //! Which threads an executor has is said at [`Executor`]. A handler that emits on its own
 //! [`ThreadPool`] and waits does not starve it: the waiting thread runs those handlers itself that
 //! no other has begun. A full pool runs a job on the thread that brings it, unless told otherwise
-//! ([`WhenFull`]).
+//! ([`WhenFull`]): on a dispatcher's thread, say, or in the poll of an emit that is awaited.
 //!
 //! **How often.** Once for each event that an emitter or dispatcher brings, however many of the handler's
 //! patterns match; with [`once`](On::once) once at all, whatever the threads, also if that call fails. Not
@@ -241,9 +242,10 @@
 //! `matched = called + skipped` in every [`Report`]. An event that two dispatchers take is handled
 //! by both.
 //!
-//! **Errors and panics** of a handler, a filter or a callback stay there, and the other handlers run. A
-//! middleware that panics blocks its event. Each [`Failure`] names its handler, or the place where that was
-//! registered, and is
+//! **Errors and panics** of a handler, a filter or a callback stay there, and the other handlers run; the
+//! failed one is not handed the event again. (The process's panic hook runs first, and prints unless you set
+//! another.) A middleware that panics blocks its event. Each [`Failure`] names its handler, or the place where
+//! that was registered, and is
 //!
 //! - counted, and kept among the [last ones](Handlers::last_failures);
 //! - told to the handler's own [`on_failure`](On::on_failure), if the handler itself failed, then to every
@@ -260,9 +262,9 @@
 //! |---|---|---|
 //! | an event, before any handler | a middleware that returns `None` | it is counted as blocked |
 //! | an event, between handlers | [`Flow::Stop`], [`Context::stop_propagation`] | later steps are skipped, but for monitors; who runs in the same step goes on |
-//! | a handler | [`remove`](Handlers::remove) and its kin, or a [`HandlerGuard`] | no call of it begins; calls that have begun go on |
+//! | a handler | [`remove`](Handlers::remove) and its kin, or a [`HandlerGuard`] | no call of it begins; calls that have begun go on. What it captured goes with the last event that found it |
 //! | a group, for another | [`replace_group`](Handlers::replace_group) | events that are on their way call the old handlers, later ones the new |
-//! | a dispatcher | [`stop`](Dispatcher::stop) | what was queued is handled; at its [deadline](Drain::Within) it gives up, and names who is stuck. Later events wait for the next start |
+//! | a dispatcher | [`stop`](Dispatcher::stop) | what was queued is handled; at its [deadline](Drain::Within) it gives up, and names who is stuck. Later events, also those that handlers emit meanwhile, wait for the next start |
 //! | a pool | [`shutdown`](ThreadPool::shutdown), by its owner | what it has begun is brought to its end |
 //!
 //! Emitters have nothing to stop. A dispatcher whose bus has closed handles what is queued, and has ended:

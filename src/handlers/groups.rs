@@ -8,6 +8,10 @@ use crate::sync::{Arc, Mutex};
 /// A part of a program that registers handlers of its own, and can be unloaded and loaded again while
 /// events flow. Any function `fn(&Handlers<T>)` does for simpler cases.
 ///
+/// Only handlers belong to it. Middleware and error handlers that it adds take effect at once, also if
+/// registering then fails, and stay when it is unloaded: keep their guards in the module, or add them
+/// elsewhere.
+///
 /// ```
 /// use chanbus::{Emitter, Handlers, Module, PatternsError};
 ///
@@ -148,7 +152,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     ///
     /// # Errors
     ///
-    /// That of its [`register`](Module::register); then everything stays as it was.
+    /// That of its [`register`](Module::register); then its handlers stay as they were.
     ///
     /// ```
     /// # use chanbus::{Handlers, Module, PatternsError};

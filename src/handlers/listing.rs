@@ -52,7 +52,7 @@ pub struct HandlerInfo {
     pub failed: u64,
     /// How often an event matched it and it was not called: see [`Report::skipped`](crate::Report::skipped).
     pub skipped: u64,
-    /// How long its calls took, on average: those by dispatchers, from the call to its end.
+    /// How long its calls took, on average. Only calls by dispatchers are timed; zero if there was none.
     pub mean: Duration,
     /// How long the longest of these took.
     pub max: Duration,

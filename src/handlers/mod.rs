@@ -94,11 +94,14 @@ use crate::topic::Topic;
 /// - *In which order.* By [`Priority`], lower first; equal ones in the order in which they were registered;
 ///   monitors after all others. [`Mode`] says who runs together.
 /// - *How often.* Once for each event, or, with [`once`](On::once), once at all, whatever the threads,
-///   also if that call fails.
+///   also if that call fails. For different events it may run on several threads at once; with one
+///   dispatcher and one event in flight it does not.
 /// - *Where.* On the [`Executor`]'s threads: that of the emit with [`Inline`], that of the dispatcher by
 ///   default. Filters run with their handler, middleware on the emitting (or the dispatcher's) thread.
 /// - *Errors and panics* are caught and reported: to [`on_error`](Handlers::on_error), in the [`Report`], in
-///   [`last_failures`](Handlers::last_failures). The other handlers run.
+///   [`last_failures`](Handlers::last_failures). The event goes on to the other handlers, and is not handed to
+///   the failed one again. The process's own panic hook runs first, and prints unless you set another.
+///   A destructor of what a handler captured that panics is caught, and nobody is told.
 ///
 /// ```
 /// use chanbus::{Emitter, Flow, Handlers, Priority};
@@ -131,7 +134,8 @@ pub struct Handlers<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Handlers<T> {
-    /// An empty registry with the default settings.
+    /// An empty registry with the default settings. Write `Handlers::<MyEvent>::new()` where a handler looks
+    /// into the payload before anything else says its type.
     ///
     /// ```
     /// # use chanbus::Handlers;

@@ -153,7 +153,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
 
     /// Calls it once at all: one emit claims the call before it is made, whatever the threads and
     /// patterns, also if it then fails (H4); with that the handler is removed. Events that a filter keeps
-    /// from it do not count.
+    /// from it do not count, nor does a refusal by the executor, which is no call.
     ///
     /// ```
     /// # use chanbus::{Emitter, Handlers};
@@ -256,6 +256,16 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// handlers.on("mail.*").handle_async(|event, ctx| async move {
     ///     println!("{} {}", ctx.topic(), event.payload());
     ///     Ok(Flow::Continue)
+    /// })?;
+    ///
+    /// // What it captures is cloned for each call; or it is a service: `ctx.service::<S>()?`.
+    /// let server = std::sync::Arc::new(String::from("localhost"));
+    /// handlers.on("mail.sent").handle_async(move |event, _ctx| {
+    ///     let server = server.clone();
+    ///     async move {
+    ///         println!("{} by {server}", event.payload());
+    ///         Ok(Flow::Continue)
+    ///     }
     /// })?;
     /// # Ok::<(), chanbus::Error>(())
     /// ```

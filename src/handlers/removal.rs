@@ -10,7 +10,8 @@ use crate::pattern::{IntoPatterns, Pattern};
 ///
 /// Whatever is removed is gone for all events that begin after the removal has returned; and events that
 /// are on their way do not call it any more, unless its call has begun. Nobody waits for calls that have
-/// begun. What a handler captured is dropped when the last event that found it has passed.
+/// begun. What a handler captured is dropped before the removal returns, or, while events that found it are
+/// on their way, when the last of them has passed, by the thread that ends it.
 ///
 /// Handlers that [`replace_group`](Handlers::replace_group) swaps out are still called by events that are
 /// on their way, as those see all of the old group.

@@ -60,7 +60,7 @@ impl Services {
         }))
     }
 
-    /// [`insert`](Services::insert), for a chain.
+    /// [`insert`](Services::insert), for a chain. It takes the object itself: handlers get an `Arc` of it.
     ///
     /// ```
     /// let services = chanbus::Services::new().with(7_u32).with("text");

@@ -12,7 +12,8 @@ use crate::sync::Ordering::Relaxed;
 
 /// What a registry has, and what its handlers did, whoever emitted.
 ///
-/// The counts are read one by one while events flow: they agree with each other when it is quiet.
+/// The counts are read one by one while events flow: they agree with each other when it is quiet. An
+/// awaited emit that was dropped counts as an event, with the calls that were made.
 ///
 /// ```
 /// use chanbus::{Emitter, Handlers};
@@ -113,7 +114,7 @@ impl fmt::Display for HandlersStats {
         let kinds = &self.by_kind;
         writeln!(
             f,
-            "{} handlers ({} sync, {} async, {} once, {} monitors) on {} patterns, {} middleware, {} services",
+            "registry: {} handlers ({} sync, {} async, {} once, {} monitors) on {} patterns, {} middleware, {} services",
             self.handlers,
             kinds.sync,
             kinds.r#async,
@@ -125,7 +126,7 @@ impl fmt::Display for HandlersStats {
         )?;
         write!(
             f,
-            "{} events: {} calls, {} failed, {} skipped, {} events blocked",
+            "by all who emit to it: {} events, {} calls, {} failed, {} skipped, {} events blocked",
             self.events, self.called, self.failed, self.skipped, self.blocked
         )
     }

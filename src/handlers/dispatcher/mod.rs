@@ -58,7 +58,27 @@ use crate::sync::{Arc, Condvar, Mutex};
 ///
 /// It can be asked for its [`stats`](Dispatcher::stats), stopped and started again, any time. Dropping it
 /// unsubscribes; the event at hand is handled to its end, what is queued is not, and nobody waits. To
-/// stop it from one of its own handlers, put it into an [`Arc`] and give the handler a weak handle.
+/// stop it from one of its own handlers, put it into an [`Arc`] and give the handler a weak handle; it finds
+/// handlers that are registered after it was built:
+///
+/// ```
+/// use std::sync::Arc;
+/// use chanbus::{Bus, Dispatcher, Drain, Handlers};
+///
+/// let bus = Bus::new();
+/// let handlers = Handlers::new();
+/// let dispatcher = Arc::new(Dispatcher::builder(&bus, &handlers).build()?);
+/// let weak = Arc::downgrade(&dispatcher);
+/// handlers.on("quit").call(move |_| {
+///     if let Some(dispatcher) = weak.upgrade() {
+///         let _ = dispatcher.stop(Drain::Now);
+///     }
+/// })?;
+/// dispatcher.start()?;
+/// bus.emit("quit", ())?;
+/// dispatcher.wait();
+/// # Ok::<(), chanbus::Error>(())
+/// ```
 ///
 /// ```
 /// use chanbus::{Bus, Dispatcher, Drain, Handlers};
@@ -171,7 +191,8 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
         self.shared.start()
     }
 
-    /// Whether it takes events: it was started, and neither stopped nor has its bus ended.
+    /// Whether it takes events: it was started, and neither stopped nor has its bus ended. It is false from
+    /// the call of a stop on, not from its end: [`wait`](Dispatcher::wait) for that.
     ///
     /// ```
     /// # use chanbus::{Bus, Dispatcher, Handlers};
@@ -220,7 +241,8 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// Waits until it does not run any more: its bus has closed and everything is handled, or somebody has
     /// stopped it. For the end of a program whose events have come to theirs.
     ///
-    /// Called by one of its own handlers, it does not wait.
+    /// What handlers emit on a bus that has closed is refused: where they do, [`stop`](Dispatcher::stop)
+    /// first, and close last. Called by one of its own handlers, it does not wait (see there).
     ///
     /// ```
     /// # use chanbus::{Bus, Dispatcher, Handlers};

@@ -61,13 +61,16 @@ impl fmt::Display for DispatcherStats {
         };
         writeln!(
             f,
-            "{state}, {} of {} queued, {} dropped, {} events handled, {} calls, {} failed, {} blocked, {} stuck",
+            "dispatcher: {state}, {} of {} queued, {} dropped, {} in flight, {} events handled, {} calls, \
+             {} failed, {} skipped, {} blocked, {} stuck",
             self.queued,
             self.capacity,
             self.dropped,
+            self.in_flight,
             self.handled,
             self.called,
             self.failed,
+            self.skipped,
             self.blocked,
             self.stuck
         )?;

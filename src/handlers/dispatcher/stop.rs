@@ -24,7 +24,7 @@ use crate::sync::{Arc, Mutex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Drain {
-    /// What was queued when the stop was called, however long it takes.
+    /// What was queued when the stop was called, however long it takes; not what handlers emit meanwhile.
     All,
     /// The same, but no longer than that: then the stop gives up.
     Within(Duration),
@@ -114,8 +114,15 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// Stops: handles what was queued when it was called, waits for handlers that run, and returns.
     ///
     /// Events that are emitted meanwhile and afterwards wait, within the queue's bounds, for the next
-    /// [`start`](Dispatcher::start). Called by one of its own handlers it does not wait, but has the
-    /// dispatcher stop after that, with no deadline. Called on one that is stopped it does nothing. Two stops
+    /// [`start`](Dispatcher::start): also those that handlers emit during the stop, so where handlers emit,
+    /// start and stop again until [`left`](Stopped::left) is 0, and close the bus after that.
+    ///
+    /// Called by one of its own handlers it does not wait, but has the dispatcher stop after that, with no
+    /// deadline. Its own handlers are those that it calls itself, with their filters, callbacks and
+    /// middleware. A handler that one of them waits for by an [`Emitter`](crate::Emitter), on another thread,
+    /// or a thread that it joins, is not known to be inside: there `Drain::All` waits for ever, for itself;
+    /// use [`Drain::Within`], or stop from elsewhere.
+    /// Called on one that is stopped it does nothing. Two stops
     /// at a time both wait, for what the one that drains more drains.
     ///
     /// # Errors

@@ -66,10 +66,14 @@ impl<T: Send + Sync + 'static> Emitter<T> {
     /// Emits without blocking: the future is ready when all handlers have ended.
     ///
     /// The event is made, and passes middleware, at once; handlers are called when the future is polled. On
-    /// [`Inline`] and [`BlockOn`] they run in its polls, async ones as part of it; so this suits any
-    /// runtime, also a single-threaded one. If it is dropped before its end, handlers that an executor was
+    /// [`Inline`](crate::Inline) and [`BlockOn`](crate::BlockOn) they run in its polls, async ones as part of
+    /// it; so this suits any runtime, also a single-threaded one. If it is dropped before its end, handlers that an executor was
     /// handed are called all the same, those that ran as part of it end there
-    /// ([`FailureKind::Lost`]), and those of later steps are not called.
+    /// ([`FailureKind::Lost`](crate::FailureKind::Lost)), and those of later steps are not called.
+    ///
+    /// On a pool whose queue is full, handlers run in the polls, too ([`WhenFull`](crate::WhenFull)): sync ones
+    /// hold the task up meanwhile. Where that will not do, give the pool a longer queue, or
+    /// `WhenFull::Refuse`.
     ///
     /// # Errors
     ///
@@ -91,8 +95,12 @@ impl<T: Send + Sync + 'static> Emitter<T> {
 
     /// Hands the event over to the executor and returns; nobody hears how it went, but error handlers.
     ///
-    /// There is nobody to hand it over to on [`Inline`] and [`BlockOn`]: there the handlers have ended when
-    /// this returns, as with [`emit`](Emitter::emit). Middleware runs before it returns.
+    /// There is nobody to hand it over to on [`Inline`](crate::Inline) and [`BlockOn`](crate::BlockOn): there
+    /// the handlers have ended when this returns, as with [`emit`](Emitter::emit). Middleware runs before it returns. On a pool whose queue
+    /// is full, handlers run here instead ([`WhenFull`](crate::WhenFull)), async ones to their end.
+    ///
+    /// Detached events overtake each other, also those of one thread: for order there is the
+    /// [`Dispatcher`](crate::Dispatcher).
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use crate::error::EmitError;
 use crate::handlers::report::Report;
 
-/// An emit that is on its way; made by [`Emitter::emit_async`].
+/// An emit that is on its way; made by [`Emitter::emit_async`](crate::Emitter::emit_async).
 ///
 /// ```
 /// # use chanbus::{EmitFuture, Emitter, Handlers};

@@ -32,7 +32,7 @@ use crate::sync::Arc;
 /// [`Priority`](crate::Priority) and [`Mode`].
 ///
 /// An emit from inside a handler is handled to its end before it returns, there as elsewhere. It carries
-/// the event as its [`Cause`], and is refused where the chain of those is too deep.
+/// the event as its [`Cause`](crate::Cause), and is refused where the chain of those is too deep.
 ///
 /// ```
 /// use chanbus::{Emitter, Handlers};

@@ -42,6 +42,11 @@ use crate::sync::Arc;
 /// assert_eq!(report.called, 1);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no executor",
+    note = "executors are `Inline`, `BlockOn`, `ThreadPool`, `Tokio`, closures `Fn(Job)`, and an `Arc` of one",
+    note = "they are taken by value: clone a `ThreadPool`, its clones share the threads"
+)]
 pub trait Executor: Send + Sync + 'static {
     /// Takes a job. It may run it before it returns, or hand it on.
     ///

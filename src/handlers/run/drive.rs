@@ -62,7 +62,7 @@ type Detached = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Polls a future here, and from then on wherever it is woken.
 ///
 /// Its polls must be short and free of the user's code, as they run inside of wakers:
-/// [`fly_detached`](super::fly_detached) is such a one, where its executor is.
+/// [`fly`](super::fly()) for nobody is such a one, where its executor is.
 pub(in crate::handlers) fn detach(future: Detached) {
     let driver = Arc::new(Driver {
         turn: Turn::queued(),

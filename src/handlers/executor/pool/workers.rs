@@ -11,7 +11,7 @@
 //! *Jobs that a waiting worker ran itself* stay in the queue, where running them does nothing. Who finds
 //! the queue full takes them out first, so that they keep nothing out.
 //!
-//! *Woken while it is polled.* Its [`Turn`] says so, and the worker puts it back itself.
+//! *Woken while it is polled.* Its [`Turn`](crate::handlers::turn::Turn) says so, and the worker puts it back itself.
 //!
 //! *Shut down.* No job is taken any more but from workers, whose jobs go on with what was begun; they run what
 //! is queued and what was suspended, until all have ended, then leave. A suspended job that is never woken keeps its pool from that, so a
