@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -266,6 +266,57 @@ fn h9_a_stuck_filter_is_named() -> Done {
             thread::yield_now();
         }
         assert_eq!(dispatcher.stats().handlers.called, 0);
+        Ok(())
+    })
+}
+
+/// The dispatcher's handler waits for others, on threads of the same pool and of another.
+#[test]
+fn h9_a_handler_that_a_handler_waits_for_stops_the_dispatcher_without_waiting() -> Done {
+    guarded(|| {
+        for awaited in [false, true] {
+            for same in [true, false] {
+                let (bus, handlers) = (Bus::new(), Handlers::new());
+                let pool = ThreadPool::new(2)?;
+                let builder = Dispatcher::builder(&bus, &handlers).executor(pool.clone());
+                let dispatcher = Arc::new(builder.build()?);
+                // Both at once, so that one of them is on another thread than the outer one.
+                let both = Arc::new(Barrier::new(2));
+                for _ in 0..2 {
+                    let (weak, both) = (Arc::downgrade(&dispatcher), Arc::clone(&both));
+                    handlers.on("inner").handle(move |_, _| {
+                        both.wait();
+                        let stopped = weak.upgrade().map(|it| it.stop(Drain::All));
+                        assert!(stopped.is_some_and(|it| it.is_ok_and(|it| it.pending)));
+                        Ok(Flow::Continue)
+                    })?;
+                }
+                let pool = if same { pool } else { ThreadPool::new(2)? };
+                let emitter = Emitter::thread_pool(&handlers, &pool);
+                let on = handlers.on("outer");
+                if awaited {
+                    on.handle_async(move |_, _| {
+                        let emitter = emitter.clone();
+                        async move {
+                            emitter.emit_async("inner", 1).await?.into_result()?;
+                            Ok(Flow::Continue)
+                        }
+                    })?;
+                } else {
+                    on.handle(move |_, _| {
+                        emitter.emit("inner", 1)?.into_result()?;
+                        Ok(Flow::Continue)
+                    })?;
+                }
+                dispatcher.start()?;
+                bus.emit("outer", 1)?;
+                dispatcher.wait();
+                let stats = dispatcher.stats();
+                assert_eq!((stats.handled, stats.failed), (1, 0), "{stats}");
+                assert!(handlers.last_failures().is_empty());
+                handlers.clear();
+            }
+        }
         Ok(())
     })
 }

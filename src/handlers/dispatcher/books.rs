@@ -134,16 +134,50 @@ impl Fate {
 }
 
 thread_local! {
-    /// Inside of whose handlers this thread is, by address.
-    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// Inside of whose handlers this thread is.
+    static INSIDE: RefCell<Vec<Arc<Watch>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, this thread is inside of a handler of a dispatcher.
-pub(in crate::handlers) struct Inside(());
+/// Inside of whose handlers an emit was made that is waited for there. Handlers that it calls on other
+/// threads are inside of these, too: a stop that waited in one of them would wait for itself.
+#[derive(Clone)]
+pub(in crate::handlers) struct Whereabouts(Arc<[Arc<Watch>]>);
+
+impl Whereabouts {
+    /// Those of this thread, if it is inside of any.
+    pub(in crate::handlers) fn of_this_thread() -> Option<Self> {
+        let here = INSIDE.try_with(|inside| {
+            let inside = inside.borrow();
+            (!inside.is_empty()).then(|| inside.iter().cloned().collect())
+        });
+        // Without an answer the thread is about to end, and inside of none.
+        here.ok().flatten().map(Whereabouts)
+    }
+
+    pub(in crate::handlers) fn enter(&self) -> Inside {
+        Inside::enter(&self.0)
+    }
+}
+
+/// While it lives, this thread is inside of so many dispatchers' handlers more.
+pub(in crate::handlers) struct Inside(usize);
+
+impl Inside {
+    fn enter(watches: &[Arc<Watch>]) -> Self {
+        let entered = INSIDE.try_with(|inside| inside.borrow_mut().extend_from_slice(watches));
+        Inside(entered.map_or(0, |()| watches.len()))
+    }
+}
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(Vec::pop);
+        let left = INSIDE.try_with(|inside| {
+            let mut inside = inside.borrow_mut();
+            let kept = inside.len() - self.0;
+            inside.split_off(kept)
+        });
+        // Not under the borrow, though there is nothing of the user's in it.
+        drop(left);
     }
 }
 
@@ -251,13 +285,13 @@ impl Watch {
 
     /// This thread goes into a handler.
     pub(in crate::handlers) fn enter(self: &Arc<Self>) -> Inside {
-        INSIDE.with_borrow_mut(|inside| inside.push(Arc::as_ptr(self).addr()));
-        Inside(())
+        Inside::enter(std::slice::from_ref(self))
     }
 
     /// Whether this thread is inside of one of the dispatcher's handlers.
     pub(super) fn is_inside(&self) -> bool {
-        let me = std::ptr::from_ref(self).addr();
-        INSIDE.with_borrow(|inside| inside.contains(&me))
+        let me = |watch: &Arc<Watch>| std::ptr::eq(Arc::as_ptr(watch), self);
+        let inside = INSIDE.try_with(|inside| inside.borrow().iter().any(me));
+        inside.unwrap_or(false)
     }
 }

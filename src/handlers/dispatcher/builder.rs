@@ -218,6 +218,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             core,
             origin: Origin::Bus(self.bus.downgrade()),
             watch: Some(Arc::clone(&watch)),
+            within: None,
             // Each start has its own.
             fate: None,
         };

@@ -30,7 +30,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 
 pub use self::books::RunningHandler;
-pub(in crate::handlers) use self::books::{Fate, Shift, Watch};
+pub(in crate::handlers) use self::books::{Fate, Inside, Shift, Watch, Whereabouts};
 pub use self::builder::DispatcherBuilder;
 pub use self::stats::DispatcherStats;
 pub use self::stop::{Drain, StopFuture, StopTimeout, Stopped};

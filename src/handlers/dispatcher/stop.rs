@@ -118,10 +118,10 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// start and stop again until [`left`](Stopped::left) is 0, and close the bus after that.
     ///
     /// Called by one of its own handlers it does not wait, but has the dispatcher stop after that, with no
-    /// deadline. Its own handlers are those that it calls itself, with their filters, callbacks and
-    /// middleware. A handler that one of them waits for by an [`Emitter`](crate::Emitter), on another thread,
-    /// or a thread that it joins, is not known to be inside: there `Drain::All` waits for ever, for itself;
-    /// use [`Drain::Within`], or stop from elsewhere.
+    /// deadline. Its own handlers are those that it calls, with their filters, callbacks and middleware, and
+    /// those that they wait for by an [`Emitter`](crate::Emitter), on whichever thread. A thread that a handler
+    /// joins is not known to be inside: there `Drain::All` waits for ever, for itself; use
+    /// [`Drain::Within`], or stop from elsewhere.
     /// Called on one that is stopped it does nothing. Two stops
     /// at a time both wait, for what the one that drains more drains.
     ///

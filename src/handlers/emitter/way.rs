@@ -7,6 +7,7 @@ use crate::error::EmitError;
 use crate::event::{Event, Extras};
 use crate::handlers::context::Origin;
 use crate::handlers::debug::trace;
+use crate::handlers::dispatcher::Whereabouts;
 use crate::handlers::executor::{Chosen, Mode, Waiting};
 use crate::handlers::failure::{Failure, FailureKind};
 use crate::handlers::held::Held;
@@ -27,8 +28,17 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             core: Arc::clone(&self.0.core),
             origin: Origin::Emitter(self.clone()),
             watch: None,
+            within: None,
             fate: None,
             debug: self.0.debug,
+        }
+    }
+
+    /// The scene of an emit that is waited for, here, by handlers that may run elsewhere.
+    fn scene_within(&self) -> Scene<T> {
+        Scene {
+            within: Whereabouts::of_this_thread(),
+            ..self.scene()
         }
     }
 
@@ -145,7 +155,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             }
             Chosen::Here { .. } => walk(Run::new(self.scene(), routed)).report(),
             Chosen::There(executor) => {
-                let run = Run::new(self.scene(), routed);
+                let run = Run::new(self.scene_within(), routed);
                 let executor = Some(Arc::clone(executor));
                 let mode = self.current_mode();
                 block_on(fly(Arc::clone(&run), executor, mode, Wait::Asleep));
@@ -189,7 +199,7 @@ impl<T: Send + Sync + 'static> Emitter<T> {
             Ok(Err(blocked)) => return EmitFuture::ended(Ok(blocked)),
             Err(error) => return EmitFuture::ended(Err(error)),
         };
-        let run = Run::new(self.scene(), routed);
+        let run = Run::new(self.scene_within(), routed);
         let mode = self.current_mode();
         let executor = match &self.0.executor {
             Chosen::Here { .. } => None,

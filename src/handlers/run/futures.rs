@@ -7,7 +7,6 @@ use super::Run;
 use super::calls::Begun;
 use crate::cause::Cause;
 use crate::handlers::context::Context;
-use crate::handlers::dispatcher::Watch;
 use crate::handlers::entry::{Callback, Entry, Flow, Outcome, Running};
 use crate::handlers::failure::FailureKind;
 use crate::shield::{Thrown, caught, discard, drop_shielded};
@@ -106,7 +105,7 @@ impl<T: Send + Sync + 'static> Future for AsyncCall<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
-        let _inside = this.run.scene.watch.as_ref().map(Watch::enter);
+        let _inside = this.run.scene.enter();
         if matches!(this.state, State::New) {
             this.start();
         }
@@ -134,7 +133,7 @@ impl<T: Send + Sync + 'static> Drop for AsyncCall<T> {
             return;
         }
         let run = Arc::clone(&self.run);
-        let _inside = run.scene.watch.as_ref().map(Watch::enter);
+        let _inside = run.scene.enter();
         match std::mem::replace(&mut self.state, State::Done) {
             State::New => Cause::scope(&run.event, || {
                 run.refuse(self.entry(), FailureKind::Lost);

@@ -21,7 +21,7 @@ use super::core::Core;
 #[cfg(feature = "tracing")]
 use super::debug::shown;
 use super::debug::trace;
-use super::dispatcher::{Fate, Watch};
+use super::dispatcher::{Fate, Inside, Watch, Whereabouts};
 use super::failure::Failure;
 use super::held::Held;
 use super::middleware::{OnError, Tell};
@@ -55,6 +55,8 @@ pub(super) struct Scene<T: Send + Sync + 'static> {
     pub(super) origin: Origin<T>,
     /// The dispatcher's books, if there is one.
     pub(super) watch: Option<Arc<Watch>>,
+    /// Inside of whose handlers it was emitted, if it is waited for there.
+    pub(super) within: Option<Whereabouts>,
     /// What becomes of the dispatcher's epoch, if there is one.
     pub(super) fate: Option<Arc<Fate>>,
     /// Whether its way is to be seen, if the emitter or the dispatcher was told; see `debug()`.
@@ -67,6 +69,7 @@ impl<T: Send + Sync + 'static> Clone for Scene<T> {
             core: Arc::clone(&self.core),
             origin: self.origin.clone(),
             watch: self.watch.clone(),
+            within: self.within.clone(),
             fate: self.fate.clone(),
             debug: self.debug,
         }
@@ -170,6 +173,12 @@ impl<T: Send + Sync + 'static> Drop for Run<T> {
 }
 
 impl<T: Send + Sync + 'static> Scene<T> {
+    /// While the guards live, this thread is inside of the handlers of all dispatchers that wait for it.
+    pub(super) fn enter(&self) -> (Option<Inside>, Option<Inside>) {
+        let outer = self.within.as_ref().map(Whereabouts::enter);
+        (self.watch.as_ref().map(Watch::enter), outer)
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.fate.as_ref().is_some_and(|fate| fate.is_given_up())
     }

@@ -22,7 +22,6 @@ use super::Run;
 use super::futures::AsyncCall;
 use crate::cause::Cause;
 use crate::handlers::context::Context;
-use crate::handlers::dispatcher::Watch;
 use crate::handlers::executor::Refusal;
 use crate::handlers::failure::FailureKind;
 use crate::shield::{caught, discard, drop_shielded};
@@ -136,7 +135,7 @@ impl<T: Send + Sync + 'static> Task<T> {
 impl<T: Send + Sync + 'static> Work for Task<T> {
     fn run(&self) {
         let Some(_ending) = self.claim() else { return };
-        let _inside = self.run.scene.watch.as_ref().map(Watch::enter);
+        let _inside = self.run.scene.enter();
         let mut context = Context::new(Arc::clone(&self.run), self.places.start);
         Cause::scope(&self.run.event, || {
             let mut called = 0;
@@ -158,7 +157,7 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
 
     fn refuse(&self, why: Option<Refusal>) {
         let Some(_ending) = self.claim() else { return };
-        let _inside = self.run.scene.watch.as_ref().map(Watch::enter);
+        let _inside = self.run.scene.enter();
         Cause::scope(&self.run.event, || {
             for place in self.places.clone() {
                 let kind = why.clone().map_or(FailureKind::Lost, FailureKind::Refused);
