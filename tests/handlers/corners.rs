@@ -9,7 +9,7 @@ use std::time::Duration;
 use chanbus::{
     Bus, Dispatcher, Drain, Emitter, Event, FailurePlace, Flow, Handlers, Overflow, ThreadPool,
 };
-use futures_lite::future::{block_on, yield_now};
+use futures_lite::future::{block_on, poll_once, yield_now};
 
 use super::Done;
 use crate::common::guarded;
@@ -127,6 +127,20 @@ fn h8_an_emit_that_is_awaited_is_not_held_up_by_a_full_pool() -> Done {
         pool.shutdown();
         Ok(())
     })
+}
+
+/// Also one that was ended before it was polled: by middleware, or by a bad topic.
+#[test]
+fn h8_an_emit_that_is_polled_after_its_end_stays_pending() -> Done {
+    let handlers = Handlers::<()>::new();
+    handlers.on("a").call(|_| {})?;
+    let emitter = Emitter::inline(&handlers);
+    for topic in ["a", "a..b"] {
+        let mut emit = emitter.emit_async(topic, ());
+        assert_eq!(block_on(&mut emit).is_ok(), topic == "a");
+        assert!(block_on(poll_once(&mut emit)).is_none());
+    }
+    Ok(())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::error::EmitError;
 use crate::handlers::report::Report;
@@ -44,10 +44,15 @@ impl<T> Unpin for EmitFuture<T> {}
 impl<T> Future for EmitFuture<T> {
     type Output = Ended<T>;
 
-    /// Ready once.
+    /// Ready once; polled after that it is pending for ever.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            State::Running(future) => future.as_mut().poll(cx),
+            State::Running(future) => {
+                let ended = ready!(future.as_mut().poll(cx));
+                // An async block that has ended panics if it is polled again.
+                self.0 = State::Ended(None);
+                Poll::Ready(ended)
+            }
             State::Ended(ended) => match ended.take() {
                 Some(ended) => Poll::Ready(*ended),
                 None => Poll::Pending,
