@@ -27,8 +27,6 @@ mod stop;
 use std::fmt;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender};
-
 pub use self::books::RunningHandler;
 pub(in crate::handlers) use self::books::{Fate, Inside, Shift, Watch, Whereabouts};
 pub use self::builder::DispatcherBuilder;
@@ -39,7 +37,7 @@ use super::Handlers;
 use super::executor::{Chosen, Mode};
 use super::run::Scene;
 use crate::bus::{Bus, Subscription};
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, Mutex, Receiver, Sender, bounded};
 
 /// Feeds the handlers of a registry from a bus.
 ///
@@ -139,7 +137,7 @@ struct Nudge(Sender<()>);
 
 impl Nudge {
     fn new() -> (Self, Receiver<()>) {
-        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let (sender, receiver) = bounded(1);
         (Nudge(sender), receiver)
     }
 

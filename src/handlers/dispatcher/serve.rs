@@ -3,8 +3,6 @@
 use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::Receiver;
-
 use super::{Fate, Nudge, Phase, Shared, StartError, State};
 use crate::bus::Overflow;
 use crate::error::TryRecvError;
@@ -13,7 +11,7 @@ use crate::handlers::executor::{Chosen, Mode};
 use crate::handlers::report::Report;
 use crate::handlers::run::{Run, Scene, Wait, block_on, detach, fly, walk};
 use crate::shield::{caught, discard};
-use crate::sync::{Arc, Select};
+use crate::sync::{Arc, Receiver, Select};
 
 /// What the thread finds when it looks for an event.
 enum Taken<T> {
