@@ -1,13 +1,12 @@
 //! What a dispatcher writes down: who runs, and how it went.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::handlers::entry::{Entry, HandlerId};
 use crate::handlers::stats::Histogram;
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{Arc, AtomicU8, AtomicU64, Mutex};
+use crate::sync::Ordering::Relaxed;
+use crate::sync::{Arc, AtomicU64, Mutex};
 use crate::topic::Topic;
 
 /// A dispatcher's books.
@@ -95,90 +94,6 @@ impl fmt::Display for RunningHandler {
 pub(in crate::handlers) struct Shift {
     number: u64,
     begun: Instant,
-}
-
-/// What became of one epoch of a dispatcher.
-pub(in crate::handlers) struct Fate(AtomicU8);
-
-const OPEN: u8 = 0;
-/// All that it took has come to its end.
-const SETTLED: u8 = 1;
-/// A stop gave up on it: its runs call no more handlers.
-const GIVEN_UP: u8 = 2;
-
-impl Default for Fate {
-    fn default() -> Self {
-        Fate(AtomicU8::new(OPEN))
-    }
-}
-
-impl Fate {
-    /// Whether its runs are to call no more handlers.
-    pub(in crate::handlers) fn is_given_up(&self) -> bool {
-        // Acquire: pairs with `give_up`, after which whoever stopped goes on.
-        self.0.load(Acquire) == GIVEN_UP
-    }
-
-    pub(super) fn give_up(&self) {
-        self.0.store(GIVEN_UP, Release);
-    }
-
-    // Under the dispatcher's lock, as is the question.
-    pub(super) fn settle(&self) {
-        self.0.store(SETTLED, Release);
-    }
-
-    pub(super) fn is_settled(&self) -> bool {
-        self.0.load(Acquire) == SETTLED
-    }
-}
-
-thread_local! {
-    /// Inside of whose handlers this thread is.
-    static INSIDE: RefCell<Vec<Arc<Watch>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Inside of whose handlers an emit was made that is waited for there. Handlers that it calls on other
-/// threads are inside of these, too: a stop that waited in one of them would wait for itself.
-#[derive(Clone)]
-pub(in crate::handlers) struct Whereabouts(Arc<[Arc<Watch>]>);
-
-impl Whereabouts {
-    /// Those of this thread, if it is inside of any.
-    pub(in crate::handlers) fn of_this_thread() -> Option<Self> {
-        let here = INSIDE.try_with(|inside| {
-            let inside = inside.borrow();
-            (!inside.is_empty()).then(|| inside.iter().cloned().collect())
-        });
-        // Without an answer the thread is about to end, and inside of none.
-        here.ok().flatten().map(Whereabouts)
-    }
-
-    pub(in crate::handlers) fn enter(&self) -> Inside {
-        Inside::enter(&self.0)
-    }
-}
-
-/// While it lives, this thread is inside of so many dispatchers' handlers more.
-pub(in crate::handlers) struct Inside(usize);
-
-impl Inside {
-    fn enter(watches: &[Arc<Watch>]) -> Self {
-        let entered = INSIDE.try_with(|inside| inside.borrow_mut().extend_from_slice(watches));
-        Inside(entered.map_or(0, |()| watches.len()))
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let left = INSIDE.try_with(|inside| {
-            let mut inside = inside.borrow_mut();
-            let kept = inside.len() - self.0;
-            inside.split_off(kept)
-        });
-        // Not under the borrow, though there is nothing of the user's in it.
-        drop(left);
-    }
 }
 
 impl Shift {
@@ -281,17 +196,5 @@ impl Watch {
                 sum.fetch_add(count, Relaxed);
             }
         }
-    }
-
-    /// This thread goes into a handler.
-    pub(in crate::handlers) fn enter(self: &Arc<Self>) -> Inside {
-        Inside::enter(std::slice::from_ref(self))
-    }
-
-    /// Whether this thread is inside of one of the dispatcher's handlers.
-    pub(super) fn is_inside(&self) -> bool {
-        let me = |watch: &Arc<Watch>| std::ptr::eq(Arc::as_ptr(watch), self);
-        let inside = INSIDE.try_with(|inside| inside.borrow().iter().any(me));
-        inside.unwrap_or(false)
     }
 }

@@ -20,6 +20,8 @@
 
 mod books;
 mod builder;
+mod fate;
+mod inside;
 mod serve;
 mod stats;
 mod stop;
@@ -28,8 +30,10 @@ use std::fmt;
 use std::thread::JoinHandle;
 
 pub use self::books::RunningHandler;
-pub(in crate::handlers) use self::books::{Fate, Inside, Shift, Watch, Whereabouts};
+pub(in crate::handlers) use self::books::{Shift, Watch};
 pub use self::builder::DispatcherBuilder;
+pub(in crate::handlers) use self::fate::Fate;
+pub(in crate::handlers) use self::inside::{Inside, Whereabouts};
 pub use self::stats::DispatcherStats;
 pub use self::stop::{Drain, StopFuture, StopTimeout, Stopped};
 
