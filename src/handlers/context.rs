@@ -112,7 +112,7 @@ impl<T: Send + Sync + 'static> Context<T> {
     /// ```
     #[must_use]
     pub fn handler(&self) -> Option<&str> {
-        self.entry().name.as_deref()
+        self.entry().terms.name.as_deref()
     }
 
     /// This handler's id, by which it can remove itself.
@@ -147,7 +147,7 @@ impl<T: Send + Sync + 'static> Context<T> {
     /// ```
     #[must_use]
     pub fn group(&self) -> Option<&str> {
-        self.entry().group.as_deref()
+        self.entry().terms.group.as_deref()
     }
 
     /// The registry that this handler is in.
@@ -224,7 +224,7 @@ impl<T: Send + Sync + 'static> Context<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn stop_propagation(&self) {
-        if !self.entry().priority.is_monitor() {
+        if !self.entry().terms.priority.is_monitor() {
             self.run.stop();
         }
     }

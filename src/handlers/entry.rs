@@ -111,9 +111,8 @@ pub enum HandlerKind {
     Async,
 }
 
-/// One registered handler, shared by the registry and by those who are about to call it.
-pub(super) struct Entry<T: Send + Sync + 'static> {
-    pub(super) id: HandlerId,
+/// What a handler was registered with, beside its code.
+pub(super) struct Terms<T: Send + Sync + 'static> {
     pub(super) name: Option<Arc<str>>,
     pub(super) group: Option<Arc<str>>,
     pub(super) module: Option<&'static str>,
@@ -123,6 +122,12 @@ pub(super) struct Entry<T: Send + Sync + 'static> {
     pub(super) once: bool,
     pub(super) on_success: Option<Call<T>>,
     pub(super) on_failure: Option<OnFailure<T>>,
+}
+
+/// One registered handler, shared by the registry and by those who are about to call it.
+pub(super) struct Entry<T: Send + Sync + 'static> {
+    pub(super) id: HandlerId,
+    pub(super) terms: Terms<T>,
     pub(super) callback: Callback<T>,
     pub(super) counts: Counts,
     claimed: AtomicBool,
@@ -163,32 +168,11 @@ impl Counts {
     }
 }
 
-/// An entry in the making.
-pub(super) struct Draft<T: Send + Sync + 'static> {
-    pub(super) name: Option<Arc<str>>,
-    pub(super) group: Option<Arc<str>>,
-    pub(super) module: Option<&'static str>,
-    pub(super) priority: Priority,
-    pub(super) location: &'static Location<'static>,
-    pub(super) filters: Vec<Filter<T>>,
-    pub(super) once: bool,
-    pub(super) on_success: Option<Call<T>>,
-    pub(super) on_failure: Option<OnFailure<T>>,
-}
-
 impl<T: Send + Sync + 'static> Entry<T> {
-    pub(super) fn new(draft: Draft<T>, callback: Callback<T>) -> Self {
+    pub(super) fn new(terms: Terms<T>, callback: Callback<T>) -> Self {
         Entry {
             id: HandlerId::next(),
-            name: draft.name,
-            group: draft.group,
-            module: draft.module,
-            priority: draft.priority,
-            location: draft.location,
-            filters: draft.filters,
-            once: draft.once,
-            on_success: draft.on_success,
-            on_failure: draft.on_failure,
+            terms,
             callback,
             counts: Counts::default(),
             claimed: AtomicBool::new(false),
@@ -211,10 +195,10 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// There is nothing to it but a call: no filter, no context, no callback, no claim.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.callback, Callback::Call(_))
-            && self.filters.is_empty()
-            && !self.once
-            && self.on_success.is_none()
-            && self.on_failure.is_none()
+            && self.terms.filters.is_empty()
+            && !self.terms.once
+            && self.terms.on_success.is_none()
+            && self.terms.on_failure.is_none()
     }
 
     /// The one who gets `true` calls it (H4).
@@ -246,9 +230,9 @@ impl<T: Send + Sync + 'static> Entry<T> {
 impl<T: Send + Sync + 'static> Drop for Entry<T> {
     fn drop(&mut self) {
         drop_shielded(std::mem::replace(&mut self.callback, Callback::Gone));
-        drop_shielded(self.on_success.take());
-        drop_shielded(self.on_failure.take());
-        for filter in self.filters.drain(..) {
+        drop_shielded(self.terms.on_success.take());
+        drop_shielded(self.terms.on_failure.take());
+        for filter in self.terms.filters.drain(..) {
             drop_shielded(filter);
         }
     }

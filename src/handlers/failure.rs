@@ -139,9 +139,9 @@ impl<T> Failure<T> {
     {
         let who = Who {
             id: Some(entry.id),
-            name: entry.name.clone(),
-            group: entry.group.clone(),
-            location: entry.location,
+            name: entry.terms.name.clone(),
+            group: entry.terms.group.clone(),
+            location: entry.terms.location,
         };
         Failure::new(event, place, kind, who)
     }

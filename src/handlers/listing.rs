@@ -62,15 +62,15 @@ impl HandlerInfo {
     fn new<T: Send + Sync + 'static>(entry: &Entry<T>, patterns: &[Pattern]) -> Self {
         HandlerInfo {
             id: entry.id,
-            name: entry.name.clone(),
-            group: entry.group.clone(),
-            module: entry.module,
-            priority: entry.priority,
+            name: entry.terms.name.clone(),
+            group: entry.terms.group.clone(),
+            module: entry.terms.module,
+            priority: entry.terms.priority,
             patterns: patterns.to_vec(),
             kind: entry.kind(),
-            once: entry.once,
-            filters: entry.filters.len(),
-            location: entry.location,
+            once: entry.terms.once,
+            filters: entry.terms.filters.len(),
+            location: entry.terms.location,
             // Relaxed: statistics.
             called: entry.counts.called.sum(),
             failed: entry.counts.failed.load(Relaxed),
@@ -222,7 +222,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     /// ```
     #[must_use]
     pub fn named(&self, name: &str) -> Vec<HandlerInfo> {
-        self.listed(|entry| entry.name.as_deref() == Some(name))
+        self.listed(|entry| entry.terms.name.as_deref() == Some(name))
     }
 
     /// The handlers of a group.
@@ -236,7 +236,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
     /// ```
     #[must_use]
     pub fn group(&self, group: &str) -> Vec<HandlerInfo> {
-        self.listed(|entry| entry.group.as_deref() == Some(group))
+        self.listed(|entry| entry.terms.group.as_deref() == Some(group))
     }
 
     /// All groups that have handlers, by name.

@@ -7,7 +7,7 @@ use super::Handlers;
 use super::context::Context;
 use super::debug::trace;
 use super::entry::Flow;
-use super::entry::{Callback, Draft, Entry, HandlerId, Outcome};
+use super::entry::{Callback, Entry, HandlerId, Outcome, Terms};
 use super::failure::{BoxError, Failure};
 use super::priority::Priority;
 use super::roster::Seat;
@@ -50,7 +50,7 @@ use crate::sync::Arc;
 pub struct On<'h, T: Send + Sync + 'static> {
     handlers: &'h Handlers<T>,
     patterns: Result<Vec<Pattern>, PatternsError>,
-    draft: Draft<T>,
+    terms: Terms<T>,
 }
 
 impl<'h, T: Send + Sync + 'static> On<'h, T> {
@@ -62,7 +62,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
         On {
             handlers,
             patterns,
-            draft: Draft {
+            terms: Terms {
                 name: None,
                 group: handlers.group.clone(),
                 module: None,
@@ -86,7 +86,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.draft.name = Some(name.into());
+        self.terms.name = Some(name.into());
         self
     }
 
@@ -100,7 +100,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn group(mut self, group: impl Into<Arc<str>>) -> Self {
-        self.draft.group = Some(group.into());
+        self.terms.group = Some(group.into());
         self
     }
 
@@ -116,7 +116,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn module(mut self, path: &'static str) -> Self {
-        self.draft.module = Some(path);
+        self.terms.module = Some(path);
         self
     }
 
@@ -130,7 +130,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn priority(mut self, priority: impl Into<Priority>) -> Self {
-        self.draft.priority = priority.into();
+        self.terms.priority = priority.into();
         self
     }
 
@@ -147,7 +147,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn filter(mut self, filter: impl Fn(&Event<T>) -> bool + Send + Sync + 'static) -> Self {
-        self.draft.filters.push(Box::new(filter));
+        self.terms.filters.push(Box::new(filter));
         self
     }
 
@@ -165,7 +165,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn once(mut self) -> Self {
-        self.draft.once = true;
+        self.terms.once = true;
         self
     }
 
@@ -179,7 +179,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn on_success(mut self, done: impl Fn(&Event<T>) + Send + Sync + 'static) -> Self {
-        self.draft.on_success = Some(Box::new(done));
+        self.terms.on_success = Some(Box::new(done));
         self
     }
 
@@ -195,7 +195,7 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn on_failure(mut self, failed: impl Fn(&Failure<T>) + Send + Sync + 'static) -> Self {
-        self.draft.on_failure = Some(Box::new(failed));
+        self.terms.on_failure = Some(Box::new(failed));
         self
     }
 
@@ -290,17 +290,17 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
         callback: impl FnOnce() -> Callback<T>,
     ) -> Result<HandlerId, PatternsError> {
         let patterns = self.patterns?;
-        if self.draft.group.is_none() {
-            self.draft.group = self.draft.module.map(Arc::from);
+        if self.terms.group.is_none() {
+            self.terms.group = self.terms.module.map(Arc::from);
         }
-        let entry = Arc::new(Entry::new(self.draft, callback()));
+        let entry = Arc::new(Entry::new(self.terms, callback()));
         let id = entry.id;
         let core = &self.handlers.core;
         trace!(
             core.debug.get(),
             id = %id,
-            name = entry.name.as_deref(),
-            group = entry.group.as_deref(),
+            name = entry.terms.name.as_deref(),
+            group = entry.terms.group.as_deref(),
             patterns = ?patterns,
             "a handler was registered"
         );
@@ -324,10 +324,10 @@ impl<T: Send + Sync + 'static> fmt::Debug for On<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("On")
             .field("patterns", &self.patterns)
-            .field("name", &self.draft.name)
-            .field("group", &self.draft.group)
-            .field("priority", &self.draft.priority)
-            .field("once", &self.draft.once)
+            .field("name", &self.terms.name)
+            .field("group", &self.terms.group)
+            .field("priority", &self.terms.priority)
+            .field("once", &self.terms.once)
             .finish_non_exhaustive()
     }
 }

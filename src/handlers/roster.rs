@@ -126,7 +126,7 @@ impl<T: Send + Sync + 'static> Roster<T> {
     pub(super) fn of_topic(&self, topic: &str) -> Listed<'_, T> {
         let mut found = Listed(SmallVec::new());
         self.index.lookup(topic, |_, entry| found.0.push(entry));
-        let order = |entry: &&Arc<Entry<T>>| (entry.priority, entry.id);
+        let order = |entry: &&Arc<Entry<T>>| (entry.terms.priority, entry.id);
         found.0.sort_unstable_by_key(order);
         found.0.dedup_by_key(|entry| entry.id);
         found
@@ -214,31 +214,31 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn add<T: Send + Sync + 'static>(&mut self, entry: &Entry<T>) {
-        if let Some(name) = &entry.name {
+        if let Some(name) = &entry.terms.name {
             self.by_name
                 .entry(Arc::clone(name))
                 .or_default()
                 .insert(entry.id);
         }
-        if let Some(group) = &entry.group {
+        if let Some(group) = &entry.terms.group {
             self.by_group
                 .entry(Arc::clone(group))
                 .or_default()
                 .insert(entry.id);
         }
-        if let Some(module) = entry.module {
+        if let Some(module) = entry.terms.module {
             self.by_module.entry(module).or_default().insert(entry.id);
         }
     }
 
     pub(super) fn remove<T: Send + Sync + 'static>(&mut self, entry: &Entry<T>) {
-        if let Some(name) = &entry.name {
+        if let Some(name) = &entry.terms.name {
             take_from(&mut self.by_name, name, entry.id);
         }
-        if let Some(group) = &entry.group {
+        if let Some(group) = &entry.terms.group {
             take_from(&mut self.by_group, group, entry.id);
         }
-        if let Some(module) = entry.module
+        if let Some(module) = entry.terms.module
             && let Some(ids) = self.by_module.get_mut(module)
         {
             ids.remove(&entry.id);

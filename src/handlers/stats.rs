@@ -154,8 +154,8 @@ impl<T: Send + Sync + 'static> Handlers<T> {
                 HandlerKind::Sync => by_kind.sync += 1,
                 HandlerKind::Async => by_kind.r#async += 1,
             }
-            by_kind.once += usize::from(seat.entry.once);
-            by_kind.monitor += usize::from(seat.entry.priority.is_monitor());
+            by_kind.once += usize::from(seat.entry.terms.once);
+            by_kind.monitor += usize::from(seat.entry.terms.priority.is_monitor());
         }
         let totals = &self.core.totals;
         HandlersStats {

@@ -122,9 +122,9 @@ impl Watch {
     ) -> Shift {
         let handler = RunningHandler {
             id: entry.id,
-            name: entry.name.clone(),
+            name: entry.terms.name.clone(),
             topic: topic.clone(),
-            location: entry.location,
+            location: entry.terms.location,
             since: Instant::now(),
             detached: false,
         };

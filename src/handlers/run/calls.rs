@@ -63,12 +63,12 @@ impl<T: Send + Sync + 'static> Run<T> {
                 self.scene.debug(),
                 topic = %self.event.topic(),
                 id = %entry.id,
-                name = entry.name.as_deref(),
+                name = entry.terms.name.as_deref(),
                 "a handler is skipped"
             );
             return false;
         }
-        if entry.once {
+        if entry.terms.once {
             self.remove_claimed(entry);
         }
         entry.counts.called.add_by(thread_number(), 1);
@@ -76,7 +76,7 @@ impl<T: Send + Sync + 'static> Run<T> {
             self.scene.debug(),
             topic = %self.event.topic(),
             id = %entry.id,
-            name = entry.name.as_deref(),
+            name = entry.terms.name.as_deref(),
             "a handler is called"
         );
         true
@@ -107,14 +107,14 @@ impl<T: Send + Sync + 'static> Run<T> {
     fn admits(&self, entry: &Entry<T>, stopped: bool) -> bool {
         let out = entry.is_removed()
             || self.scene.is_over()
-            || (stopped && !entry.priority.is_monitor())
-            || (entry.once && entry.is_claimed());
-        !out && self.passes(entry) && (!entry.once || entry.claim())
+            || (stopped && !entry.terms.priority.is_monitor())
+            || (entry.terms.once && entry.is_claimed());
+        !out && self.passes(entry) && (!entry.terms.once || entry.claim())
     }
 
     /// Whether all filters say yes; one that panics says no, and is reported (H5).
     fn passes(&self, entry: &Entry<T>) -> bool {
-        if entry.filters.is_empty() {
+        if entry.terms.filters.is_empty() {
             return true;
         }
         // Filters take their time, and may be what removes it.
@@ -122,7 +122,7 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     fn passes_all(&self, entry: &Entry<T>) -> bool {
-        let mut filters = entry.filters.iter();
+        let mut filters = entry.terms.filters.iter();
         filters.all(|filter| match caught(|| filter(&self.event)) {
             Ok(verdict) => verdict,
             Err(thrown) => {
@@ -138,7 +138,7 @@ impl<T: Send + Sync + 'static> Run<T> {
         // What nearly all come to.
         if matches!(outcome, Ok(Ok(Flow::Continue)))
             && begun.shift.is_none()
-            && entry.on_success.is_none()
+            && entry.terms.on_success.is_none()
         {
             return;
         }
@@ -166,10 +166,10 @@ impl<T: Send + Sync + 'static> Run<T> {
         }
         match ended {
             Ok(flow) => {
-                if flow == Flow::Stop && !entry.priority.is_monitor() {
+                if flow == Flow::Stop && !entry.terms.priority.is_monitor() {
                     self.stop();
                 }
-                if let Some(on_success) = &entry.on_success
+                if let Some(on_success) = &entry.terms.on_success
                     && let Err(thrown) = caught(|| on_success(&self.event))
                 {
                     self.fail_at(entry, FailurePlace::Callback, FailureKind::panic(thrown));
@@ -197,7 +197,7 @@ impl<T: Send + Sync + 'static> Run<T> {
         // Kept first, so that the report has it before what comes of telling it.
         self.keep(failure.clone());
         let callback = match place {
-            FailurePlace::Handler => entry.on_failure.as_ref(),
+            FailurePlace::Handler => entry.terms.on_failure.as_ref(),
             _ => None,
         };
         let told = callback.map(|on_failure| caught(|| on_failure(&failure)));

@@ -54,11 +54,11 @@ fn next_step<T: Send + Sync + 'static>(
         Mode::Sequential if first.is_async() => 1,
         Mode::Sequential => rest.take_while(|entry| !entry.is_async()).count(),
         Mode::Tiered => rest
-            .take_while(|entry| entry.priority == first.priority)
+            .take_while(|entry| entry.terms.priority == first.terms.priority)
             .count(),
         Mode::Concurrent => {
-            let monitors = first.priority.is_monitor();
-            rest.take_while(|entry| entry.priority.is_monitor() == monitors)
+            let monitors = first.terms.priority.is_monitor();
+            rest.take_while(|entry| entry.terms.priority.is_monitor() == monitors)
                 .count()
         }
     };

@@ -171,7 +171,10 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
     }
 
     fn handler(&self) -> Option<&str> {
-        self.run.route.entries[self.places.start].name.as_deref()
+        self.run.route.entries[self.places.start]
+            .terms
+            .name
+            .as_deref()
     }
 }
 

@@ -48,7 +48,7 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
                 debug,
                 topic = %event.topic(),
                 id = %entry.id,
-                name = entry.name.as_deref(),
+                name = entry.terms.name.as_deref(),
                 "a handler is called"
             );
             if let Err(thrown) = caught(|| entry.callback.call(&event)) {
