@@ -342,6 +342,7 @@
 mod bus;
 mod cause;
 mod clock;
+mod derived;
 #[cfg(doctest)]
 mod doctests;
 mod draft;
@@ -363,9 +364,9 @@ pub use bus::TokioTimer;
 pub use bus::{
     Batch, Batched, Beat, Bus, BusBuilder, BusStats, CaughtPanic, Closer, DEFAULT_CAPACITY,
     DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE, Emitted,
-    Heartbeats, IntoIter, Iter, MAX_CAPACITY, Overflow, PanicPlace, Publisher, RecvBatchFuture,
-    RecvFuture, Subscription, SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter,
-    WaitFuture, WakeUps, WeakBus, global, global_or_default, set_global, take_global,
+    Heartbeats, Inlet, IntoIter, Iter, MAX_CAPACITY, Overflow, PanicPlace, Publisher,
+    RecvBatchFuture, RecvFuture, Subscription, SubscriptionBuilder, SubscriptionStats, TapGuard,
+    TryIter, WaitFuture, WakeUps, WeakBus, global, global_or_default, set_global, take_global,
 };
 #[cfg(feature = "stream")]
 pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};

@@ -216,7 +216,7 @@ impl<T: Send + Sync + 'static> Batch<T> {
             events.try_for_each(|event| self.core.check_cause_of(event))
         };
         match causes.and_then(check) {
-            Ok(()) => self.core.emit_all(self.events),
+            Ok(()) => self.core.emit_together(self.events, None),
             Err(cause) => Err(self.core.too_deep(cause, self.events)),
         }
     }

@@ -70,6 +70,25 @@ pub(super) struct Settings {
     pub(super) on_panic: Option<PanicHook>,
 }
 
+impl Settings {
+    /// Those of a bus that is derived from one with these.
+    pub(super) fn derived(&self) -> Self {
+        Settings {
+            name: None,
+            history: 0,
+            capacity: self.capacity,
+            max_subscribers: self.max_subscribers,
+            overflow: self.overflow,
+            syntax: self.syntax,
+            max_chain: self.max_chain,
+            route_cache: self.route_cache,
+            wake_ups: self.wake_ups,
+            clock: self.clock.clone(),
+            on_panic: self.on_panic.clone(),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -287,7 +306,7 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
     /// # Ok::<(), chanbus::BuildError>(())
     /// ```
     pub fn on_panic(mut self, hook: impl Fn(&CaughtPanic<'_>) + Send + Sync + 'static) -> Self {
-        self.settings.on_panic = Some(Box::new(hook));
+        self.settings.on_panic = Some(Arc::new(hook));
         self
     }
 

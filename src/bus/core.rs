@@ -4,19 +4,22 @@ use std::mem::needs_drop;
 use std::time::Instant;
 
 use super::builder::Settings;
-use super::deliver::{deliver, deliver_plainly, deliver_within};
+use super::deliver::{Together, deliver, deliver_batch, deliver_fully, deliver_plainly};
+use super::deliver::{deliver_together, deliver_within};
 use super::discard::Pusher;
 use super::emitted::Emitted;
+use super::feed::Fed;
 use super::history::History;
 use super::ledger::Ledger;
 use super::panics::PanicHook;
+use super::pass::Way;
 use super::routing::{Route, Table};
 use super::subscriber::{Bell, Ringer};
 use crate::cause::Cause;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
 use crate::registry::{self, Registry, Version};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, OnceBox, Ordering};
 use crate::tally::Striped;
 use crate::topic::Topic;
 
@@ -41,6 +44,8 @@ pub(super) struct Core<T> {
     next_id: AtomicU64,
     /// To the thread that wakes consumers, if emits do not.
     ringer: Option<Ringer>,
+    /// What others passed on to it; made by the first of them.
+    fed: OnceBox<Fed>,
 }
 
 impl<T> Core<T> {
@@ -51,6 +56,7 @@ impl<T> Core<T> {
             unbound: Striped::new(),
             next_id: AtomicU64::new(0),
             ringer,
+            fed: OnceBox::new(),
             settings,
         }
     }
@@ -63,6 +69,19 @@ impl<T> Core<T> {
     /// A bell for one more subscription, if its consumers need one.
     pub(super) fn bell(&self) -> Option<Bell> {
         self.ringer.clone().map(Bell::new)
+    }
+
+    pub(super) fn ringer(&self) -> Option<Ringer> {
+        self.ringer.clone()
+    }
+
+    pub(super) fn fed(&self) -> &Fed {
+        self.fed.get_or_init(Box::default)
+    }
+
+    /// [`fed`](Core::fed), of a bus that may never have been.
+    pub(super) fn was_fed(&self) -> Option<&Fed> {
+        self.fed.get()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -223,9 +242,10 @@ impl<T> Core<T> {
     }
 
     /// Emits many events under one snapshot: all, or none on a closed bus.
-    pub(super) fn emit_all(
+    pub(super) fn emit_together(
         &self,
         events: Vec<Event<T>>,
+        way: Option<&Way<'_>>,
     ) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
         let (version, oldest) = match &self.history {
             None => (self.snapshot().0, Vec::new()),
@@ -236,13 +256,56 @@ impl<T> Core<T> {
         }
         let count = events.len() as u64;
         let pusher = oldest.last().and(events.last()).and_then(Pusher::of);
-        let sum = events
-            .into_iter()
-            .map(|event| self.send_by(&version, event))
-            .sum();
+        let sum = self.send_together(&version, events, way);
         self.discard_oldest(pusher, oldest);
         self.unbound.add(count);
         Ok(sum)
+    }
+
+    /// Delivers many events, each by the route of its topic.
+    fn send_together(
+        &self,
+        version: &Version<Table<T>>,
+        events: Vec<Event<T>>,
+        way: Option<&Way<'_>>,
+    ) -> Emitted {
+        let mut routes = Vec::new();
+        let mut runs: Vec<Vec<Event<T>>> = Vec::new();
+        for event in events {
+            match runs.last_mut() {
+                Some(run) if run[0].topic() == event.topic() => run.push(event),
+                _ => {
+                    // An event's topic was checked when the event was made.
+                    if let Ok(found) = self.registry.route(version, event.topic()) {
+                        routes.push(found);
+                        runs.push(vec![event]);
+                    }
+                }
+            }
+        }
+        let together = routes.iter().zip(runs).map(|(found, events)| Together {
+            topic: &found.topic,
+            route: &found.route,
+            events,
+        });
+        self.send_runs(together.collect(), way)
+    }
+
+    /// Delivers a batch by its routes.
+    pub(super) fn send_runs(&self, runs: Vec<Together<'_, T>>, way: Option<&Way<'_>>) -> Emitted {
+        if runs.iter().all(Together::is_plain) {
+            let deliver_run = |run: Together<'_, T>| {
+                let members = run.route.members.len();
+                let events = run.events.into_iter().map(|event| event.share(members));
+                deliver_batch(run.topic, run.route, events, self.on_panic())
+            };
+            return runs.into_iter().map(deliver_run).sum();
+        }
+        let emitted = deliver_together(&runs, self.on_panic(), way);
+        for event in runs.into_iter().flat_map(|run| run.events) {
+            self.discard_unseen(event);
+        }
+        emitted
     }
 
     /// Delivers by a route that was resolved; nothing is made if nobody would see it.
@@ -253,23 +316,6 @@ impl<T> Core<T> {
         }
         let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
         self.send_on(&resolved.topic, &resolved.route, event, None)
-    }
-
-    /// Delivers many by one route.
-    pub(super) fn send_many(
-        &self,
-        topic: &Topic,
-        route: &Route<T>,
-        events: impl Iterator<Item = Event<T>>,
-    ) -> Emitted {
-        let deliver_one = |event: Event<T>| {
-            if route.is_empty() {
-                self.discard_unseen(event);
-                return Emitted::default();
-            }
-            self.send_on(topic, route, event, None)
-        };
-        events.map(deliver_one).sum()
     }
 
     /// The time, as timestamps have it.
@@ -316,6 +362,35 @@ impl<T> Core<T> {
             Some(deadline) => self.send_within(version, event, deadline),
         };
         // Last, as what its destructor emits comes after the event, in queues as in the history.
+        self.discard_oldest(pusher, oldest);
+        Ok(emitted)
+    }
+
+    /// Delivers an event that came by other buses.
+    pub(super) fn send_event_by(
+        &self,
+        event: Event<T>,
+        way: &Way<'_>,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
+        let (version, oldest) = match &self.history {
+            None => (self.snapshot().0, None),
+            Some(history) => history.append(&event, || self.snapshot()),
+        };
+        if version.content.closed {
+            return Err(EmitError::Closed(event));
+        }
+        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
+        let emitted = match self.registry.route(&version, event.topic()) {
+            Ok(found) if !found.route.taps.is_empty() => deliver_fully(
+                &found.topic,
+                &found.route,
+                event,
+                self.on_panic(),
+                Some(way),
+            ),
+            // The way matters only to those who would pass it on.
+            _ => self.send_by(&version, event),
+        };
         self.discard_oldest(pusher, oldest);
         Ok(emitted)
     }

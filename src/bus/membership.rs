@@ -43,6 +43,7 @@ impl<T> Core<T> {
             ledger.leave(&seat);
             Ok::<_, ()>(seat)
         });
+        member.let_go();
         removed.is_ok()
     }
 
@@ -88,7 +89,7 @@ impl<T> Core<T> {
             .registry
             .update(|table, _| table.remove_tap(tap.id).ok_or(()));
         // What it captured goes now, or when the emit that is inside it leaves.
-        self.discard(tap.hook.clear());
+        self.discard(tap.clear());
     }
 
     /// Closes the bus: no emit, no subscription, no tap any more; what is queued stays to be read.
@@ -107,9 +108,10 @@ impl<T> Core<T> {
         };
         for seat in table.members() {
             self.close_mailbox(&seat.listener);
+            seat.listener.let_go();
         }
         for seat in table.taps() {
-            self.discard(seat.listener.hook.clear());
+            self.discard(seat.listener.clear());
         }
         if let Some(history) = &self.history {
             for event in history.take() {
@@ -132,11 +134,15 @@ impl<T> Core<T> {
         let Ok(table) = before;
         for seat in table.members() {
             self.close_mailbox(&seat.listener);
+            seat.listener.let_go();
         }
         if let Some(history) = &self.history {
             for event in history.take() {
                 self.discard_event(event);
             }
+        }
+        if let Some(fed) = self.was_fed() {
+            fed.reset();
         }
     }
 }

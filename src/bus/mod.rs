@@ -9,6 +9,7 @@ mod deliver;
 mod discard;
 mod emit;
 mod emitted;
+mod feed;
 #[cfg(feature = "json")]
 mod fields;
 mod gaps;
@@ -18,10 +19,13 @@ mod history;
 mod iter;
 mod ledger;
 mod membership;
+mod nested;
 mod overflow;
 mod panics;
+mod pass;
 mod publisher;
 mod receive;
+mod receive_batch;
 mod routing;
 mod stats;
 #[cfg(feature = "stream")]
@@ -43,6 +47,7 @@ pub use builder::{
     MAX_CAPACITY,
 };
 pub use emitted::Emitted;
+pub use feed::Inlet;
 #[cfg(feature = "json")]
 pub use fields::Fields;
 pub use global::{global, global_or_default, set_global, take_global};
@@ -51,7 +56,8 @@ pub use iter::{Beat, DEFAULT_HEARTBEAT, Heartbeats, IntoIter, Iter, TryIter};
 pub use overflow::Overflow;
 pub use panics::{CaughtPanic, PanicPlace};
 pub use publisher::Publisher;
-pub use receive::{RecvBatchFuture, RecvFuture};
+pub use receive::RecvFuture;
+pub use receive_batch::RecvBatchFuture;
 pub use stats::{BusStats, SubscriptionStats};
 #[cfg(feature = "tokio")]
 pub use stream::TokioTimer;
@@ -66,10 +72,11 @@ pub use weak::WeakBus;
 
 use self::builder::Settings;
 use self::core::Core;
+use self::feed::{Held, let_go};
 use self::subscriber::Ringer;
 use crate::error::SubscribeError;
 use crate::pattern::{IntoPatterns, Syntax};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
 /// The hub: any thread emits, every interested subscriber has its own bounded queue.
 ///
@@ -131,11 +138,26 @@ pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
 /// What keeps a bus open.
 struct Open<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
+    /// Its subscriptions and taps keep it open, too.
+    derived: bool,
+    /// What feeds it.
+    held: Mutex<Option<Held>>,
+}
+
+impl<T: Send + Sync + 'static> Open<T> {
+    /// Lets go of what feeds it.
+    fn let_go(&self) {
+        let held = self.held.lock().take();
+        if let Some(held) = held {
+            let_go(held);
+        }
+    }
 }
 
 impl<T: Send + Sync + 'static> Drop for Open<T> {
     fn drop(&mut self) {
         self.core.close();
+        self.let_go();
     }
 }
 
@@ -163,6 +185,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     fn with(settings: Settings, ringer: Option<Ringer>) -> Self {
         Bus(Arc::new(Open {
             core: Arc::new(Core::new(settings, ringer)),
+            derived: false,
+            held: Mutex::new(None),
         }))
     }
 
@@ -270,7 +294,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn close(&self) -> bool {
-        self.core().close()
+        let closed = self.core().close();
+        self.0.let_go();
+        closed
     }
 
     /// Whether it was closed.

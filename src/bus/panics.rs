@@ -27,6 +27,8 @@ pub enum PanicPlace {
     Filter,
     /// A tap.
     Tap,
+    /// The predicate or the mapping of a derived bus; the event is not passed on.
+    Derivation,
     /// The waker of a task that waits for an event: its call, or its destructor.
     Waker,
     /// The destructor of a payload, an extension, a callback or a stream's timer that the bus let go of.
@@ -162,8 +164,8 @@ impl fmt::Debug for CaughtPanic<'_> {
     }
 }
 
-/// The user's hook for panics.
-pub(super) type PanicHook = Box<dyn Fn(&CaughtPanic<'_>) + Send + Sync>;
+/// The user's hook for panics, which a bus and those derived from it share.
+pub(super) type PanicHook = Arc<dyn Fn(&CaughtPanic<'_>) + Send + Sync>;
 
 /// Runs the user's code so that a panic ends here, reported; `None` if it panicked.
 pub(super) fn shield<R>(

@@ -6,7 +6,7 @@ use std::mem::needs_drop;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details};
-use super::deliver::{deliver_batch, deliver_plainly};
+use super::deliver::{Together, deliver_batch, deliver_plainly};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
@@ -278,7 +278,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
                 .map(|item| self.make(item, nanos, extras.clone()))
                 .collect();
             // It counts them itself.
-            return self.core.emit_all(events).map_err(|error| {
+            return self.core.emit_together(events, None).map_err(|error| {
                 error.map(|events: Vec<Event<T>>| {
                     events
                         .into_iter()
@@ -293,12 +293,19 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let count = items.len() as u64;
         let (topic, route) = (self.topic(), &*kept.route);
         let items = items.into_iter();
-        let emitted = if route.plain && extras.is_none() {
+        let emitted = if route.plain && extras.is_none() && !route.keeps_batches {
             let events = items.map(|item| self.events.shares(item, nanos, route.members.len()));
             deliver_batch(topic, route, events, self.core.on_panic())
         } else {
-            let events = items.map(|item| self.make(item, nanos, extras.clone()));
-            self.core.send_many(topic, route, events)
+            let events = items
+                .map(|item| self.make(item, nanos, extras.clone()))
+                .collect();
+            let run = Together {
+                topic,
+                route,
+                events,
+            };
+            self.core.send_runs(vec![run], None)
         };
         self.route.set(Some(kept));
         self.counted(count);

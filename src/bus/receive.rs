@@ -40,38 +40,6 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         RecvFuture(Polled::new(self))
     }
 
-    /// Waits for one event, then takes what is there, `max` in all; appends them to `buffer` and
-    /// says how many. `max` of zero takes none and does not wait.
-    ///
-    /// Events are taken when the future is ready, and not before.
-    ///
-    /// # Errors
-    ///
-    /// The subscription is closed and empty.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// # use futures_lite::future::block_on;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("n")?;
-    /// bus.publisher("n")?.emit_batch(0..100)?;
-    /// let mut buffer = Vec::new();
-    /// assert_eq!(block_on(sub.recv_batch_async(&mut buffer, 64))?, 64);
-    /// assert_eq!(block_on(sub.recv_batch_async(&mut buffer, 64))?, 36);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn recv_batch_async<'a>(
-        &'a self,
-        buffer: &'a mut Vec<Event<T>>,
-        max: usize,
-    ) -> RecvBatchFuture<'a, T> {
-        RecvBatchFuture {
-            polled: Polled::new(self),
-            buffer,
-            max,
-        }
-    }
-
     /// Takes the next event, `None` for the end; or the waiter is called when there is one.
     pub(super) fn poll_recv(&self, waiter: &mut Waiter, waker: &Waker) -> Poll<Option<Event<T>>> {
         let (core, member) = (&self.shared.core, &self.member);
@@ -105,20 +73,20 @@ impl<T: Send + Sync + 'static> Subscription<T> {
 }
 
 /// A subscription, and who waits for it while this lives.
-struct Polled<'a, T: Send + Sync + 'static> {
-    sub: &'a Subscription<T>,
+pub(super) struct Polled<'a, T: Send + Sync + 'static> {
+    pub(super) sub: &'a Subscription<T>,
     waiter: Waiter,
 }
 
 impl<'a, T: Send + Sync + 'static> Polled<'a, T> {
-    fn new(sub: &'a Subscription<T>) -> Self {
+    pub(super) fn new(sub: &'a Subscription<T>) -> Self {
         Polled {
             sub,
             waiter: Waiter::default(),
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Event<T>, RecvError>> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Event<T>, RecvError>> {
         let polled = self.sub.poll_recv(&mut self.waiter, context.waker());
         polled.map(|event| event.ok_or(RecvError))
     }
@@ -157,55 +125,8 @@ impl<T: Send + Sync + 'static> Future for RecvFuture<'_, T> {
     }
 }
 
-/// What is there, when there is something; made by [`Subscription::recv_batch_async`].
-///
-/// ```
-/// # use chanbus::Bus;
-/// # use futures_lite::future::block_on;
-/// let bus: Bus<u32> = Bus::new();
-/// let sub = bus.subscribe("a")?;
-/// assert_eq!(block_on(sub.recv_batch_async(&mut Vec::new(), 0))?, 0);
-/// # Ok::<(), chanbus::Error>(())
-/// ```
-#[must_use = "futures do nothing unless awaited"]
-pub struct RecvBatchFuture<'a, T: Send + Sync + 'static> {
-    polled: Polled<'a, T>,
-    buffer: &'a mut Vec<Event<T>>,
-    max: usize,
-}
-
-impl<T: Send + Sync + 'static> Future for RecvBatchFuture<'_, T> {
-    type Output = Result<usize, RecvError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self {
-            polled,
-            buffer,
-            max,
-        } = &mut *self;
-        if *max == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        polled.poll(context).map_ok(|first| {
-            let before = buffer.len();
-            buffer.push(first);
-            buffer.extend(polled.sub.try_iter().take(*max - 1));
-            buffer.len() - before
-        })
-    }
-}
-
 impl<T: Send + Sync + 'static> fmt::Debug for RecvFuture<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RecvFuture").field(self.0.sub).finish()
-    }
-}
-
-impl<T: Send + Sync + 'static> fmt::Debug for RecvBatchFuture<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecvBatchFuture")
-            .field("sub", self.polled.sub)
-            .field("max", &self.max)
-            .finish_non_exhaustive()
     }
 }

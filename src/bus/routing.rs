@@ -5,12 +5,14 @@
 use smallvec::SmallVec;
 
 use super::conflate::Keyed;
+use super::feed::{Keeper, let_go};
+use super::pass::Tapped;
 use super::subscriber::Mailbox;
 use crate::error::TopicError;
 use crate::event::Event;
 use crate::pattern::{IdMap, Index, Pattern};
 use crate::registry::{Content, Known, Resolved};
-use crate::sync::{Arc, AtomicU64, Hook};
+use crate::sync::{Arc, AtomicU64, Hook, Mutex};
 use crate::topic::Topic;
 
 /// A subscription's filter.
@@ -32,15 +34,51 @@ pub(super) struct Member<T> {
     pub(super) name: Option<Arc<str>>,
     pub(super) filter: Option<Hook<Filter<T>>>,
     pub(super) mailbox: Mailbox<Event<T>>,
+    /// A derived bus lives as long as it has open subscriptions.
+    pub(super) keeps: Mutex<Option<Keeper>>,
     /// Which life of the bus it belongs to: a reset begins a new one, in which it does not count.
     pub(super) epoch: AtomicU64,
+}
+
+impl<T> Member<T> {
+    /// Keeps its bus open no more, if it did.
+    pub(super) fn let_go(&self) {
+        let keeper = self.keeps.lock().take();
+        if let Some(keeper) = keeper {
+            let_go(keeper);
+        }
+    }
 }
 
 /// One tap.
 pub(super) struct Tap<T> {
     pub(super) id: u64,
-    pub(super) hook: Hook<TapFn<T>>,
+    pub(super) kind: TapKind<T>,
 }
+
+/// What a tap does with events.
+pub(super) enum TapKind<T> {
+    /// Calls the user.
+    Call(Hook<TapFn<T>>),
+    /// Passes them on to another bus.
+    Pass(Hook<PassFn<T>>),
+}
+
+/// What passes events on, all of one emit or batch at once: see `pass.rs`.
+pub(super) type PassFn<T> = dyn Fn(Tapped<'_, T>) + Send + Sync;
+
+impl<T> Tap<T> {
+    /// Takes the callback away; whoever gets it drops it where a panic does no harm.
+    pub(super) fn clear(&self) -> Cleared<T> {
+        match &self.kind {
+            TapKind::Call(hook) => (hook.clear(), None),
+            TapKind::Pass(hook) => (None, hook.clear()),
+        }
+    }
+}
+
+/// What a tap has let go of.
+type Cleared<T> = (Option<Arc<Box<TapFn<T>>>>, Option<Arc<Box<PassFn<T>>>>);
 
 /// What the index holds.
 pub(super) enum Listener<T> {
@@ -243,16 +281,20 @@ pub(super) struct Route<T> {
     pub(super) taps: Box<[Arc<Tap<T>>]>,
     /// Subscriptions, and no filter and no tap: an emit only pushes.
     pub(super) plain: bool,
+    /// There is a subscription that keeps batches together.
+    pub(super) keeps_batches: bool,
 }
 
 impl<T> Route<T> {
     fn new(members: Box<[Arc<Member<T>>]>, taps: Box<[Arc<Tap<T>>]>) -> Self {
         let unfiltered = members.iter().all(|member| member.filter.is_none());
         let plain = taps.is_empty() && !members.is_empty() && unfiltered;
+        let keeps_batches = members.iter().any(|member| member.mailbox.keeps_batches());
         Route {
             members,
             taps,
             plain,
+            keeps_batches,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Bus;
+use super::feed::Fed;
 use super::ledger::Counts;
 use super::overflow::Overflow;
 use super::routing::{Member, Seat};
@@ -44,8 +45,15 @@ pub struct BusStats {
     pub filtered: u64,
     /// How many were replaced by newer ones of their topic.
     pub conflated: u64,
-    /// How many times a filter panicked.
+    /// How many times a filter panicked, or what a derived bus filters or maps by.
     pub filter_panics: u64,
+    /// How many events other buses did not pass on to it, as a predicate or a mapping left them out.
+    pub left_out: u64,
+    /// How many events other buses did not pass on to it, as it had them before, or is on their way.
+    pub repeated: u64,
+    /// How many events other buses passed on that it did not take: it was closed, or they had come by too
+    /// many buses.
+    pub refused: u64,
     /// How many events wait in the queues of subscriptions.
     pub depth: usize,
     /// How many subscriptions are open.
@@ -168,6 +176,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     #[must_use]
     pub fn stats(&self) -> BusStats {
         let core = self.core();
+        let fed = core.was_fed().map(Fed::sums).unwrap_or_default();
         let history = core.history.as_ref().map_or(0, |history| history.len());
         core.registry.frozen(|table, ledger| {
             let Counts {
@@ -198,7 +207,10 @@ impl<T: Send + Sync + 'static> Bus<T> {
                 dropped,
                 filtered,
                 conflated,
-                filter_panics,
+                filter_panics: filter_panics + fed.panics,
+                left_out: fed.left_out,
+                repeated: fed.repeated,
+                refused: fed.refused,
                 depth: subscriptions.iter().map(|stats| stats.depth).sum(),
                 subscribers: table.member_count(),
                 max_subscribers: core.settings.max_subscribers,

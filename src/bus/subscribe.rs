@@ -14,7 +14,7 @@ use crate::cause::Cause;
 use crate::error::{PatternsError, SubscribeError};
 use crate::event::Event;
 use crate::pattern::Pattern;
-use crate::sync::{Arc, AtomicU64, Hook};
+use crate::sync::{Arc, AtomicU64, Hook, Mutex};
 
 /// A subscription in the making; made by [`Bus::subscription`].
 ///
@@ -41,6 +41,7 @@ pub struct SubscriptionBuilder<'a, T: Send + Sync + 'static> {
     overflow: Overflow,
     filter: Option<Box<Filter<T>>>,
     replay: usize,
+    keep_batches: bool,
 }
 
 impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
@@ -54,6 +55,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             overflow: settings.overflow,
             filter: None,
             replay: 0,
+            keep_batches: false,
         }
     }
 
@@ -145,6 +147,36 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         self
     }
 
+    /// Keeps the events of a batch together: [`recv_batch`](Subscription::recv_batch) and its kin then give
+    /// one batch at a time, that is all events of one [`Bus::batch`], of one
+    /// [`emit_batch`](crate::Publisher::emit_batch) or of a derived bus's share of one, that match and have room; an
+    /// event that was emitted alone is a batch of one.
+    ///
+    /// A batch is put into the queue in one step, so nobody sees a part of it. Each event takes its slot as
+    /// ever, and other ways to receive take one at a time. It costs a short lock for each push and take. Of
+    /// several handles that receive batches asynchronously, two may share one. Under
+    /// [`Overflow::Latest`] an event that replaces another goes with the batch of that one.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let sub = bus.subscription("row.*").keep_batches().subscribe()?;
+    /// bus.emit("row.added", 1)?;
+    /// let mut batch = bus.start_batch();
+    /// batch.emit("row.added", 2)?;
+    /// batch.emit("row.removed", 1)?;
+    /// batch.commit()?;
+    ///
+    /// let mut buffer = Vec::new();
+    /// assert_eq!(sub.recv_batch(&mut buffer, 100)?, 1);
+    /// assert_eq!(sub.recv_batch(&mut buffer, 100)?, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn keep_batches(mut self) -> Self {
+        self.keep_batches = true;
+        self
+    }
+
     /// The subscription. Dropping it unsubscribes.
     ///
     /// # Errors
@@ -165,11 +197,16 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         check_capacity(self.capacity)?;
         let core = self.bus.core();
         let id = core.next_id();
+        let keeper = self.bus.keeper();
         let member = || Member {
             id,
             name: self.name,
             filter: self.filter.map(Hook::new),
-            mailbox: Mailbox::new(self.capacity, self.overflow, core.bell()),
+            mailbox: match self.keep_batches {
+                true => Mailbox::of_batches(self.capacity, self.overflow, core.bell()),
+                false => Mailbox::new(self.capacity, self.overflow, core.bell()),
+            },
+            keeps: Mutex::new(keeper),
             epoch: AtomicU64::new(0),
         };
         let mut past = Vec::new();
@@ -226,6 +263,7 @@ impl<T: Send + Sync + 'static> fmt::Debug for SubscriptionBuilder<'_, T> {
             .field("overflow", &self.overflow)
             .field("filter", &self.filter.is_some())
             .field("replay", &self.replay)
+            .field("keep_batches", &self.keep_batches)
             .finish()
     }
 }

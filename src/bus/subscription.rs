@@ -19,7 +19,7 @@ use crate::sync::{Arc, AtomicBool, Select};
 /// | `for event in &sub`, [`iter`](Subscription::iter) | until the subscription is closed and empty |
 /// | [`recv`](Subscription::recv), [`recv_timeout`](Subscription::recv_timeout), [`recv_deadline`](Subscription::recv_deadline) | one, asleep until it comes |
 /// | [`try_recv`](Subscription::try_recv), [`try_iter`](Subscription::try_iter) | what is there |
-/// | [`recv_batch`](Subscription::recv_batch) | waits for one, takes what is there |
+/// | [`recv_batch`](Subscription::recv_batch), [`try_recv_batch`](Subscription::try_recv_batch) | what is there; the first waits for one |
 /// | [`heartbeats`](Subscription::heartbeats) | events, gaps and signs of life in between |
 /// | [`recv_async`](Subscription::recv_async), [`recv_batch_async`](Subscription::recv_batch_async) | one, or a batch, in async code |
 /// | `into_stream`, `stream` (feature `stream`) | as a `Stream`, with gaps and keepalives |
@@ -190,34 +190,6 @@ impl<T: Send + Sync + 'static> Subscription<T> {
             Popped::Empty => Err(RecvTimeoutError::Timeout),
             Popped::Ended => Err(RecvTimeoutError::Closed),
         }
-    }
-
-    /// Waits for one event, then takes what is there, `max` in all; appends them to `buffer` and
-    /// says how many. `max` of zero takes none and does not wait.
-    ///
-    /// # Errors
-    ///
-    /// The subscription is closed and empty.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("n")?;
-    /// bus.publisher("n")?.emit_batch(0..100)?;
-    /// let mut buffer = Vec::new();
-    /// assert_eq!(sub.recv_batch(&mut buffer, 64)?, 64);
-    /// assert_eq!(sub.recv_batch(&mut buffer, 64)?, 36);
-    /// assert_eq!(buffer.len(), 100);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn recv_batch(&self, buffer: &mut Vec<Event<T>>, max: usize) -> Result<usize, RecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        buffer.push(self.recv()?);
-        let before = buffer.len();
-        buffer.extend(self.try_iter().take(max - 1));
-        Ok(1 + buffer.len() - before)
     }
 
     /// Iterates over events, asleep between them, until the subscription is closed and empty. What

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::Bus;
 use super::core::Core;
-use super::routing::Tap;
+use super::feed::Keeper;
+use super::routing::{Tap, TapKind};
 use crate::error::SubscribeError;
 use crate::event::Event;
 use crate::pattern::IntoPatterns;
@@ -49,19 +50,30 @@ impl<T: Send + Sync + 'static> Bus<T> {
         patterns: impl IntoPatterns,
         tap: impl Fn(&Event<T>) + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
+        self.add_tap(patterns, TapKind::Call(Hook::new(Box::new(tap))))
+    }
+
+    pub(super) fn add_tap(
+        &self,
+        patterns: impl IntoPatterns,
+        kind: TapKind<T>,
+    ) -> Result<TapGuard<T>, SubscribeError> {
         let core = Arc::clone(self.core());
-        let patterns = patterns.into_patterns(core.settings.syntax)?;
-        let tap = Arc::new(Tap {
-            id: core.next_id(),
-            hook: Hook::new(Box::new(tap)),
-        });
-        core.add_tap(&tap, patterns.into())?;
-        Ok(TapGuard { core, tap })
+        let id = core.next_id();
+        // From here on the guard's drop sees to the callback, whatever becomes of it.
+        let guard = TapGuard {
+            tap: Arc::new(Tap { id, kind }),
+            _keeps: self.keeper(),
+            core,
+        };
+        let patterns = patterns.into_patterns(guard.core.settings.syntax)?;
+        guard.core.add_tap(&guard.tap, patterns.into())?;
+        Ok(guard)
     }
 }
 
 /// Keeps a tap in place; made by [`Bus::tap`]. Dropping it removes the tap: no call of it begins
-/// after that. It does not keep the bus open.
+/// after that. It does not keep the bus open, unless that is a [derived](Bus::derive) one.
 ///
 /// ```
 /// # use chanbus::Bus;
@@ -76,6 +88,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
 pub struct TapGuard<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
     tap: Arc<Tap<T>>,
+    /// A derived bus lives as long as its taps.
+    _keeps: Option<Keeper>,
 }
 
 impl<T: Send + Sync + 'static> Drop for TapGuard<T> {

@@ -341,6 +341,22 @@ impl<T> Event<T> {
         self.with_payload(map(self.payload()))
     }
 
+    /// [`with_payload`](Event::with_payload), on another topic.
+    ///
+    /// ```
+    /// # use chanbus::{Event, Topic};
+    /// let event = Event::draft("a.b", 7).source("test").build()?;
+    /// let event = event.with_topic(Topic::new("c")?, "seven");
+    /// assert_eq!((event.topic().as_str(), *event.payload()), ("c", "seven"));
+    /// assert_eq!(event.source(), Some("test"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_topic<U>(&self, topic: Topic, payload: U) -> Event<U> {
+        let body = self.0.body();
+        Event::assemble(topic, payload, body.nanos, body.extras.clone())
+    }
+
     /// Whether both are handles of one event.
     ///
     /// ```
@@ -375,6 +391,11 @@ impl<T> Event<T> {
             Ok(body) => Ok(body.payload),
             Err(shared) => Err(Event(shared)),
         }
+    }
+
+    /// What tells it from other events while a handle of it lives.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.0.body()) as usize
     }
 
     /// So many handles of this event, of which this one is the first.

@@ -8,22 +8,25 @@
 
 mod batch;
 mod skipped;
+mod together;
 mod within;
 
 use smallvec::SmallVec;
 
 use crate::bus::emitted::Emitted;
 use crate::bus::panics::{PanicHook, PanicPlace, drop_event, shield};
-use crate::bus::routing::{Member, Route};
+use crate::bus::pass::{Known, Tapped, Way};
+use crate::bus::routing::{Member, PassFn, Route, Tap, TapKind};
 use crate::bus::subscriber::{Mailbox, Pushed, Ringer};
 use crate::bus::wakers::call_wakers;
 use crate::cause::Cause;
 use crate::event::{Event, EventShares};
-use crate::sync::{Arc, Ordering};
+use crate::sync::{Arc, Hook, Ordering};
 use crate::topic::Topic;
 
 pub(super) use self::batch::deliver_batch;
 use self::skipped::Skipped;
+pub(super) use self::together::{Together, deliver_together};
 pub(super) use self::within::deliver_within;
 
 /// Events that left the queues during an emit, each by its last handle, dropped at its end.
@@ -41,7 +44,7 @@ pub(in crate::bus) fn deliver<T>(
 ) -> Emitted {
     // Taps need the event to the end, and so do destructors that may emit, for its cause.
     if !route.plain || !event.is_bare() {
-        return deliver_fully(topic, route, event, on_panic);
+        return deliver_fully(topic, route, event, on_panic, None);
     }
     let receivers = route.members.len();
     match deliver_plainly(topic, route, event.share(receivers), on_panic) {
@@ -87,15 +90,17 @@ fn push_plainly<T>(
     (members.len(), None)
 }
 
-/// [`deliver`] where there are filters or taps, or extras.
+/// [`deliver`] where there are filters or taps, or extras, or where it came by other buses.
 #[inline(never)]
-fn deliver_fully<T>(
+pub(in crate::bus) fn deliver_fully<T>(
     topic: &Topic,
     route: &Route<T>,
     event: Event<T>,
     on_panic: Option<&PanicHook>,
+    way: Option<&Way<'_>>,
 ) -> Emitted {
     let mut delivery = Delivery::new(topic, route, on_panic);
+    delivery.way = way;
     delivery.filter(&event);
     // One handle is kept back where taps still need the event, or destructors its cause; or if nobody
     // else gets one.
@@ -126,6 +131,8 @@ struct Delivery<'a, T> {
     ringer: Option<&'a Ringer>,
     /// Some queues have consumers that wait for a waker.
     awaited: bool,
+    /// By which buses it came here, if by any.
+    way: Option<&'a Way<'a>>,
 }
 
 impl<'a, T> Delivery<'a, T> {
@@ -141,6 +148,7 @@ impl<'a, T> Delivery<'a, T> {
             events: 1,
             ringer: None,
             awaited: false,
+            way: None,
         }
     }
 
@@ -323,29 +331,86 @@ impl<'a, T> Delivery<'a, T> {
         emitted
     }
 
-    /// The user's code that comes after all pushes: taps, and destructors of what was pushed out, and
-    /// of the event itself if nobody has it.
+    /// The user's code that comes after all pushes: taps, other buses, and destructors of what was pushed
+    /// out, and of the event itself if nobody has it.
     #[cold]
     fn finish(self) {
         let (topic, on_panic, kept) = (self.topic, self.on_panic, self.kept);
         // An event without a handle here has no cause itself.
-        let cause = kept.as_ref().and_then(|event| event.cause().cloned());
-        Cause::scope_of(topic, cause, || {
-            if let Some(event) = &kept {
-                for tap in &self.route.taps {
-                    // The outer shield as with filters.
-                    shield(on_panic, PanicPlace::Destructor, Some(topic), None, || {
-                        tap.hook.with(|tap| {
-                            shield(on_panic, PanicPlace::Tap, Some(topic), None, || tap(event));
-                        });
-                    });
-                }
-            }
+        let cause = || kept.as_ref().and_then(|event| event.cause().cloned());
+        if let Some(event) = &kept
+            && !self.route.taps.is_empty()
+        {
+            Cause::scope_of(topic, cause(), || {
+                self.route
+                    .taps
+                    .iter()
+                    .for_each(|tap| call_tap(tap, event, on_panic));
+            });
+            // Outside of that scope: nothing leads to anything where an event is passed on.
+            pass_on(
+                &self.route.taps,
+                std::slice::from_ref(event),
+                self.way,
+                on_panic,
+            );
+        }
+        Cause::scope_of(topic, cause(), || {
             for dead in self.evicted.into_iter().chain(kept) {
                 drop_event(on_panic, Some(topic), dead);
             }
         });
     }
+}
+
+/// Calls a tap that is a callback of the user's, in the scope of the event.
+fn call_tap<T>(tap: &Tap<T>, event: &Event<T>, on_panic: Option<&PanicHook>) {
+    let TapKind::Call(hook) = &tap.kind else {
+        return;
+    };
+    let topic = Some(event.topic());
+    // The outer shield as with filters.
+    shield(on_panic, PanicPlace::Destructor, topic, None, || {
+        hook.with(|tap| {
+            shield(on_panic, PanicPlace::Tap, topic, None, || tap(event));
+        });
+    });
+}
+
+/// Passes events on by those of the taps that do.
+fn pass_on<T>(
+    taps: &[Arc<Tap<T>>],
+    events: &[Event<T>],
+    way: Option<&Way<'_>>,
+    on_panic: Option<&PanicHook>,
+) {
+    // All taps of one emit share it, so that an event that comes to a bus by two of them is known there.
+    let own = Known::default();
+    let known = way.and_then(Way::known).unwrap_or(&own);
+    for tap in taps {
+        if let TapKind::Pass(hook) = &tap.kind {
+            pass_by(hook, events, way, known, on_panic);
+        }
+    }
+}
+
+fn pass_by<T>(
+    hook: &Hook<PassFn<T>>,
+    events: &[Event<T>],
+    way: Option<&Way<'_>>,
+    known: &Known,
+    on_panic: Option<&PanicHook>,
+) {
+    let tapped = Tapped {
+        events,
+        way,
+        known,
+        on_panic,
+    };
+    // For what the callback captured, which goes here if it is taken away meanwhile.
+    shield(on_panic, PanicPlace::Destructor, None, None, || {
+        hook.with(|pass| pass(tapped));
+    });
 }
 
 /// What the filter says; `None` if the subscription has gone, and its filter with it.

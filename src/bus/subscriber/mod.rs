@@ -9,9 +9,9 @@
 //! [`Mailbox::close`]; whoever drops the last handle calls [`Mailbox::abandon`].
 //!
 //! The queue carries `Some(message)`, and `None` as a token. In a mailbox that keeps the latest
-//! message of each key, messages wait in [`Pending`] and each adds one token to the queue: a token
-//! then means "look in there". Everywhere else, and there when nothing is pending, a token means that
-//! the end has come. Tokens are needed because the mailbox holds a sender itself (as do routes and
+//! message of each key, or batches together, messages wait in [`Pending`] and each adds one token to the
+//! queue: a token then means "look in there". Everywhere else, and there when nothing is pending, a token
+//! means that the end has come. Tokens are needed because the mailbox holds a sender itself (as do routes and
 //! idle publishers), so disconnection cannot tell a sleeping consumer that no more will come.
 //!
 //! Two flags, each set once and never cleared, with a token between them:
@@ -123,6 +123,15 @@ struct Missing {
     gaps: Mutex<Gaps>,
 }
 
+/// What waits beside the queue.
+struct Aside<E: Keyed> {
+    pending: Mutex<Pending<E>>,
+    /// Held by who takes a batch, so that nobody else takes a part of it. Only consumers take it.
+    taking: Mutex<()>,
+    /// Batches are kept together.
+    batches: bool,
+}
+
 /// The end of one subscription that publishers push into and consumers take from.
 ///
 /// Laid out as written, so that what every push and every take reads stands in one cache line: an
@@ -134,10 +143,11 @@ pub(crate) struct Mailbox<E: Keyed> {
     capacity: usize,
     /// How many messages are in `front`.
     front_len: AtomicUsize,
-    /// Messages under `Overflow::Latest`. Every message token in `queue` was pushed after its message
-    /// was put here, and taken before it is removed, so tokens never outnumber messages plus takers.
-    /// Boxed, as most mailboxes have none.
-    pending: Option<Box<Mutex<Pending<E>>>>,
+    /// Messages under `Overflow::Latest`, and where batches are kept together. A message's token is pushed
+    /// after the message was put here, unless the queue is full of tokens. Tokens may outlive
+    /// their messages, which a consumer took by another's token; so there are always enough for those who
+    /// sleep. Boxed, as most mailboxes have none.
+    pending: Option<Box<Aside<E>>>,
     overflow: Overflow,
     /// No push begins any more. Set once.
     closed: AtomicBool,
@@ -169,8 +179,23 @@ pub(crate) struct Mailbox<E: Keyed> {
 impl<E: Keyed> Mailbox<E> {
     /// A mailbox of exactly `capacity` slots, which must be at least one.
     pub(crate) fn new(capacity: usize, overflow: Overflow, bell: Option<Bell>) -> Self {
-        let latest = overflow == Overflow::Latest;
-        let pending = latest.then(|| Box::new(Mutex::new(Pending::new(capacity))));
+        Mailbox::made(capacity, overflow, bell, false)
+    }
+
+    /// A mailbox that keeps together what is [pushed together](Mailbox::push_together).
+    pub(crate) fn of_batches(capacity: usize, overflow: Overflow, bell: Option<Bell>) -> Self {
+        Mailbox::made(capacity, overflow, bell, true)
+    }
+
+    fn made(capacity: usize, overflow: Overflow, bell: Option<Bell>, batches: bool) -> Self {
+        let aside = batches || overflow == Overflow::Latest;
+        let pending = aside.then(|| {
+            Box::new(Aside {
+                pending: Mutex::new(Pending::new(capacity, overflow)),
+                taking: Mutex::new(()),
+                batches,
+            })
+        });
         Mailbox {
             queue: OnceBox::new(),
             capacity,

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Bell, ENDED, Mailbox, Pushed, Ringer};
-use crate::bus::conflate::{Keyed, Offer, Pending};
+use super::{Aside, Bell, ENDED, Mailbox, Pushed, Ringer};
+use crate::bus::conflate::{Keyed, Offer};
 use crate::bus::overflow::Overflow;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::sync::{Mutex, Signal, fence_full};
+use crate::sync::{Signal, fence_full};
 
 /// How often a publisher that drops the oldest makes room before it gives up.
 ///
@@ -40,8 +40,9 @@ impl<E: Keyed> Mailbox<E> {
         if self.closed.load(Acquire) {
             return Pushed::Closed(message);
         }
-        if let Some(pending) = &self.pending {
-            return self.push_latest(pending, message, evicted);
+        if let Some(aside) = &self.pending {
+            let offer = self.offer(aside, message);
+            return self.offered(offer, evicted);
         }
         if self.overflow == Overflow::DropOldest {
             return self.push_evicting(message, evicted);
@@ -89,31 +90,74 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
-    fn push_latest(
+    /// Offers messages that are to be taken together, in a mailbox that [keeps
+    /// batches](Mailbox::keeps_batches), without waiting: nobody takes or pushes in between. What becomes of
+    /// each goes to `done`, in order; what they push out goes to `evicted`, counted.
+    pub(crate) fn push_together(
         &self,
-        pending: &Mutex<Pending<E>>,
-        message: E,
+        messages: impl Iterator<Item = E>,
         evicted: &mut impl FnMut(E),
-    ) -> Pushed<E> {
-        // Nothing of the user's runs under this lock: keys are ours, and what is replaced is
-        // dropped by the caller.
-        let offer = {
-            let mut pending = pending.lock();
-            let offer = pending.offer(message);
-            // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
-            self.pending_len.store(pending.len(), Relaxed);
-            offer
+        done: &mut impl FnMut(Pushed<E>),
+    ) {
+        let Some(aside) = &self.pending else {
+            return messages.for_each(|message| done(self.push_harder(message, evicted)));
         };
+        // Acquire as in `push`.
+        if self.closed.load(Acquire) {
+            return messages.for_each(|message| done(Pushed::Closed(message)));
+        }
+        let offers: Vec<Offer<E>> = {
+            let mut pending = aside.pending.lock();
+            let mut joined = false;
+            let offer = |message| {
+                let offer = pending.offer(message, joined);
+                joined |= matches!(offer, Offer::Added | Offer::PushedOut(_));
+                offer
+            };
+            let offers = messages.map(offer).collect();
+            // Relaxed as in `offer`.
+            self.pending_len.store(pending.len(), Relaxed);
+            offers
+        };
+        for offer in offers {
+            done(self.offered(offer, evicted));
+        }
+    }
+
+    /// Whether messages that are [pushed together](Mailbox::push_together) stay together.
+    pub(crate) fn keeps_batches(&self) -> bool {
+        self.pending.as_ref().is_some_and(|aside| aside.batches)
+    }
+
+    /// Nothing of the user's runs under this lock: keys are ours, and what is replaced or pushed out is
+    /// dropped by the caller.
+    fn offer(&self, aside: &Aside<E>, message: E) -> Offer<E> {
+        let mut pending = aside.pending.lock();
+        let offer = pending.offer(message, false);
+        // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
+        self.pending_len.store(pending.len(), Relaxed);
+        offer
+    }
+
+    /// Does what is to be done after an offer, outside of the lock.
+    fn offered(&self, offer: Offer<E>, evicted: &mut impl FnMut(E)) -> Pushed<E> {
         match offer {
             Offer::Added => {
-                // One token a message. It fits, as there are no more tokens than messages, unless
-                // end tokens fill the queue; then nobody sleeps, and who ends looks in `pending`.
+                // One token a message. Where it does not fit, the queue is full of tokens, so nobody
+                // sleeps, and each who takes one looks in `pending`.
                 let _ = self.queue().try_push(None);
                 Pushed::Accepted
             }
             Offer::Replaced(older) => {
                 // Relaxed: a statistic.
                 self.losses.conflated.fetch_add(1, Relaxed);
+                evicted(older);
+                Pushed::Accepted
+            }
+            // A token of the one that went is there for this one.
+            Offer::PushedOut(older) => {
+                // Relaxed: says where the gap is, not how large; see `lose`.
+                self.lose(self.taken());
                 evicted(older);
                 Pushed::Accepted
             }
@@ -125,7 +169,10 @@ impl<E: Keyed> Mailbox<E> {
     #[cfg(test)]
     pub(crate) fn push_late(&self, message: E) {
         let pushed = match &self.pending {
-            Some(pending) => self.push_latest(pending, message, &mut drop),
+            Some(aside) => {
+                let offer = self.offer(aside, message);
+                self.offered(offer, &mut drop)
+            }
             None => match self.queue().try_push(Some(message)) {
                 Ok(()) => Pushed::Accepted,
                 Err(_) => unreachable!("a test pushes where there is room"),

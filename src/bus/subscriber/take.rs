@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::super::conflate::Keyed;
-use super::{ENDED, Mailbox, Popped};
+use super::super::conflate::{Keyed, Pending};
+use super::{Aside, ENDED, Mailbox, Popped};
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicBool, Mutex, Queue, Select, register_ready};
 
@@ -193,10 +193,50 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     pub(super) fn pop_pending(&self) -> Option<E> {
-        let mut pending = self.pending.as_ref()?.lock();
-        let message = pending.pop();
+        self.pop_aside(self.pending.as_ref()?, Pending::pop)
+    }
+
+    fn pop_aside(
+        &self,
+        aside: &Aside<E>,
+        pop: impl FnOnce(&mut Pending<E>) -> Option<E>,
+    ) -> Option<E> {
+        let mut pending = aside.pending.lock();
+        let message = pop(&mut pending);
         // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
         self.pending_len.store(pending.len(), Relaxed);
         message
+    }
+
+    /// Takes what goes together without waiting, at most `max` messages, in a mailbox that [keeps
+    /// batches](Mailbox::keeps_batches). Of several who take in this way none takes a part of another's.
+    pub(crate) fn try_pop_batch(
+        &self,
+        finished: &AtomicBool,
+        max: usize,
+        batch: &mut Vec<E>,
+    ) -> Popped<()> {
+        let aside = self.pending.as_ref();
+        let _taking = aside.map(|aside| aside.taking.lock());
+        // Each of those that come before the queue was alone.
+        if let Some(message) = self.pop_front() {
+            batch.push(message);
+            return Popped::Message(());
+        }
+        match self.try_pop(finished) {
+            Popped::Message(message) => batch.push(message),
+            Popped::Empty => return Popped::Empty,
+            Popped::Ended => return Popped::Ended,
+        }
+        self.pop_joined(max.saturating_sub(1), batch);
+        Popped::Message(())
+    }
+
+    /// Takes what goes with the message that was taken last, at most `max`.
+    pub(crate) fn pop_joined(&self, max: usize, batch: &mut Vec<E>) {
+        let Some(aside) = &self.pending else { return };
+        // Their tokens stay behind: see `pending`.
+        let joined = std::iter::from_fn(|| self.pop_aside(aside, Pending::pop_joined));
+        batch.extend(joined.take(max).map(|message| self.account(message)));
     }
 }

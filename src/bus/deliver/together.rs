@@ -1,0 +1,232 @@
+//! The way of a batch, as one: in the order of a single event's, but each step for all events before the
+//! next. So an emit from inside a filter comes before the whole batch in every queue, and one from inside a
+//! tap or a destructor after it (P3); and who keeps batches together gets its share in one piece.
+
+use smallvec::SmallVec;
+
+use super::{Delivery, Evicted, Skipped, call_tap, keep_for_later, pass_by, pass_on};
+use crate::bus::emitted::Emitted;
+use crate::bus::panics::{PanicHook, drop_event};
+use crate::bus::pass::{Known, Way};
+use crate::bus::routing::{Member, PassFn, Route, TapKind};
+use crate::bus::subscriber::Pushed;
+use crate::bus::wakers::call_wakers;
+use crate::cause::Cause;
+use crate::event::Event;
+use crate::sync::{Arc, Hook};
+use crate::topic::Topic;
+
+/// Events of a batch in a row that have one topic.
+pub(in crate::bus) struct Together<'a, T> {
+    pub(in crate::bus) topic: &'a Topic,
+    pub(in crate::bus) route: &'a Route<T>,
+    pub(in crate::bus) events: Vec<Event<T>>,
+}
+
+impl<T> Together<'_, T> {
+    /// Whether it takes nothing but pushes.
+    pub(in crate::bus) fn is_plain(&self) -> bool {
+        let route = self.route;
+        route.plain && !route.keeps_batches && self.events.iter().all(Event::is_bare)
+    }
+}
+
+/// What one subscription that keeps batches together is to get of a batch.
+struct Parcel<'a, T> {
+    member: &'a Arc<Member<T>>,
+    topic: &'a Topic,
+    handles: Vec<Event<T>>,
+    accepted: usize,
+    awaited: bool,
+}
+
+/// Delivers a batch; none of its events is seen by a tap before all are in the queues.
+pub(in crate::bus) fn deliver_together<T>(
+    runs: &[Together<'_, T>],
+    on_panic: Option<&PanicHook>,
+    way: Option<&Way<'_>>,
+) -> Emitted {
+    let skipped: Vec<Vec<(Skipped, usize)>> = runs
+        .iter()
+        .map(|run| {
+            run.events
+                .iter()
+                .map(|event| filter(run, event, on_panic))
+                .collect()
+        })
+        .collect();
+
+    let mut sum = Emitted::default();
+    let mut evicted = Evicted::new();
+    let mut parcels: SmallVec<[Parcel<'_, T>; 2]> = SmallVec::new();
+    let mut deliveries: Vec<Delivery<'_, T>> = Vec::with_capacity(runs.len());
+    for (run, skipped) in runs.iter().zip(skipped) {
+        let mut delivery = Delivery::new(run.topic, run.route, on_panic);
+        delivery.events = run.events.len();
+        for (event, (out, filtered)) in run.events.iter().zip(skipped) {
+            delivery.emitted.filtered += filtered;
+            push_one(&mut delivery, event, &out, &mut parcels);
+        }
+        deliveries.push(delivery);
+    }
+    for parcel in &mut parcels {
+        push_parcel(parcel, &mut sum, &mut evicted);
+    }
+
+    for delivery in &mut deliveries {
+        delivery.call_consumers();
+    }
+    for parcel in parcels.iter().filter(|parcel| parcel.awaited) {
+        call_wakers(parcel.member, parcel.accepted, parcel.topic, on_panic);
+    }
+    for mut delivery in deliveries {
+        sum += delivery.emitted;
+        evicted.extend(delivery.evicted);
+        evicted.extend(delivery.kept.take());
+    }
+    sum.matched = sum.delivered + sum.dropped + sum.filtered;
+    tap_all(runs, on_panic, way);
+    if let Some(last) = runs.iter().rev().find_map(|run| run.events.last())
+        && !evicted.is_empty()
+    {
+        Cause::scope(last, || {
+            evicted
+                .into_iter()
+                .for_each(|event| drop_event(on_panic, None, event));
+        });
+    }
+    sum
+}
+
+/// Whom the event is not for, and how many of them said so by their filters.
+fn filter<T>(
+    run: &Together<'_, T>,
+    event: &Event<T>,
+    on_panic: Option<&PanicHook>,
+) -> (Skipped, usize) {
+    let mut delivery = Delivery::new(run.topic, run.route, on_panic);
+    delivery.filter(event);
+    (delivery.out, delivery.emitted.filtered)
+}
+
+/// Pushes one event to all who are not passed by; to those who keep batches it goes later.
+fn push_one<'a, T>(
+    delivery: &mut Delivery<'a, T>,
+    event: &Event<T>,
+    out: &Skipped,
+    parcels: &mut SmallVec<[Parcel<'a, T>; 2]>,
+) {
+    let (route, topic) = (delivery.route, delivery.topic);
+    let receivers = route.members.len() - out.count();
+    if receivers == 0 {
+        return;
+    }
+    // All handles are counted at once, before any is shared; the batch has one itself to the end.
+    let mut handles = event.clone().share(receivers);
+    let mut plain = 0;
+    for (place, member) in route.members.iter().enumerate() {
+        if out.contains(place) {
+            continue;
+        }
+        let Some(handle) = handles.next() else { break };
+        if route.keeps_batches && member.mailbox.keeps_batches() {
+            match parcels
+                .iter_mut()
+                .find(|parcel| parcel.member.id == member.id)
+            {
+                Some(parcel) => parcel.handles.push(handle),
+                None => parcels.push(Parcel {
+                    member,
+                    topic,
+                    handles: vec![handle],
+                    accepted: 0,
+                    awaited: false,
+                }),
+            }
+        } else {
+            plain += usize::from(delivery.push_once(place, &member.mailbox, handle));
+        }
+    }
+    delivery.emitted.delivered += plain;
+}
+
+/// Pushes what one subscription gets, in one step.
+fn push_parcel<T>(parcel: &mut Parcel<'_, T>, sum: &mut Emitted, evicted: &mut Evicted<T>) {
+    let mailbox = &parcel.member.mailbox;
+    let (mut accepted, mut refused, mut older) = (0, 0, Vec::new());
+    let mut back = Vec::new();
+    let handles = std::mem::take(&mut parcel.handles);
+    mailbox.push_together(
+        handles.into_iter(),
+        &mut |event| older.push(event),
+        &mut |pushed| match pushed {
+            Pushed::Accepted => accepted += 1,
+            // It ended meanwhile, and counts as not matched.
+            Pushed::Closed(event) => back.push(event),
+            Pushed::Full(event) => {
+                mailbox.refuse();
+                refused += 1;
+                back.push(event);
+            }
+        },
+    );
+    sum.evicted += older.len();
+    sum.dropped += refused;
+    sum.delivered += accepted;
+    for event in older.into_iter().chain(back) {
+        keep_for_later(evicted, event);
+    }
+    parcel.accepted = accepted;
+    if accepted == 0 || !mailbox.wants_more() {
+        return;
+    }
+    if let Some(ringer) = mailbox.wake() {
+        ringer.call();
+    }
+    parcel.awaited = mailbox.is_awaited();
+    if mailbox.has_ended() {
+        // All consumers have left since.
+        for back in (0..accepted).map_while(|_| mailbox.settle()) {
+            sum.delivered -= 1;
+            sum.dropped += 1;
+            keep_for_later(evicted, back);
+        }
+    }
+}
+
+/// Calls the taps, event by event, then passes the events on, all together for each bus that gets some.
+fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Option<&Way<'_>>) {
+    for run in runs.iter().filter(|run| !run.route.taps.is_empty()) {
+        for event in &run.events {
+            Cause::scope(event, || {
+                run.route
+                    .taps
+                    .iter()
+                    .for_each(|tap| call_tap(tap, event, on_panic));
+            });
+        }
+    }
+    if let [run] = runs {
+        return pass_on(&run.route.taps, &run.events, way, on_panic);
+    }
+    // Each tap once, in the order in which they came.
+    let mut shares: Vec<(u64, &Hook<PassFn<T>>, Vec<Event<T>>)> = Vec::new();
+    for run in runs {
+        for tap in &run.route.taps {
+            let TapKind::Pass(hook) = &tap.kind else {
+                continue;
+            };
+            let events = run.events.iter().cloned();
+            match shares.iter_mut().find(|(id, ..)| *id == tap.id) {
+                Some((.., share)) => share.extend(events),
+                None => shares.push((tap.id, hook, events.collect())),
+            }
+        }
+    }
+    shares.sort_unstable_by_key(|(id, ..)| *id);
+    let own = Known::default();
+    let known = way.and_then(Way::known).unwrap_or(&own);
+    for (_, hook, events) in shares {
+        pass_by(hook, &events, way, known, on_panic);
+    }
+}

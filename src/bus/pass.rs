@@ -1,0 +1,289 @@
+//! Passing events on to another bus, on the emitting thread: what derived buses are made of.
+//!
+//! An event is passed on when it is in all queues of its bus and the taps there were called. All events of a
+//! batch go together, and are a batch there. Where one emit comes to a bus by several ways, three
+//! things are seen to:
+//!
+//! - A bus that the event came by ([`Way`]) does not get it again, nor what was made of it: so circles of
+//!   buses end.
+//! - The very same event enters a bus once, even if several buses on its way pass it on to that one
+//!   ([`Known`]); others that were made of it enter each.
+//! - A way is so many buses long at most, as each stands on the one before on the thread's stack.
+//!
+//! Nothing is passed on in the scope of a [`Cause`]: on the other bus the event has its own cause, as here.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use super::core::Core;
+use super::feed::Inlet;
+use super::panics::{PanicHook, PanicPlace, shield};
+use super::routing::TapKind;
+use super::{Bus, TapGuard};
+use crate::cause::Cause;
+use crate::error::SubscribeError;
+use crate::event::Event;
+use crate::pattern::IntoPatterns;
+use crate::sync::Hook;
+
+/// How many buses long a way may be.
+const LONGEST: usize = 100;
+
+/// The events of one emit or batch that a bus is to be passed, in order.
+pub(super) type Passed<T> = SmallVec<[Event<T>; 1]>;
+
+/// By which buses events have come to the one that they are on.
+pub(super) struct Way<'a> {
+    /// The last of them.
+    bus: usize,
+    before: Option<&'a Way<'a>>,
+    length: usize,
+    /// Which events have been where, if these are the ones that came.
+    known: Option<&'a Known>,
+}
+
+impl Way<'_> {
+    fn contains(&self, bus: usize) -> bool {
+        let mut way = Some(self);
+        while let Some(step) = way {
+            if step.bus == bus {
+                return true;
+            }
+            way = step.before;
+        }
+        false
+    }
+
+    pub(super) fn known(&self) -> Option<&Known> {
+        self.known
+    }
+}
+
+/// Which bus has which event, by their addresses: nobody lets go of either while this is in use.
+#[derive(Default)]
+pub(super) struct Known(RefCell<Pairs>);
+
+#[derive(Default)]
+struct Pairs {
+    few: SmallVec<[(usize, usize); 4]>,
+    many: HashSet<(usize, usize), foldhash::fast::RandomState>,
+}
+
+/// How many pairs are looked through one by one.
+const FEW: usize = 16;
+
+impl Known {
+    /// Whether it is news that this bus has this event.
+    fn add(&self, bus: usize, event: usize) -> bool {
+        let mut pairs = self.0.borrow_mut();
+        let pair = (bus, event);
+        if pairs.few.contains(&pair) || pairs.many.contains(&pair) {
+            return false;
+        }
+        if pairs.few.len() < FEW {
+            pairs.few.push(pair);
+        } else {
+            pairs.many.insert(pair);
+        }
+        true
+    }
+}
+
+/// Events that a bus has, on their way to another one.
+pub(super) struct Tapped<'a, T> {
+    pub(super) events: &'a [Event<T>],
+    pub(super) way: Option<&'a Way<'a>>,
+    pub(super) known: &'a Known,
+    pub(super) on_panic: Option<&'a PanicHook>,
+}
+
+impl<T: Send + Sync + 'static> Tapped<'_, T> {
+    /// What `act` makes of each event, in its scope; what is left out or panics is counted there.
+    fn each<R>(
+        &self,
+        there: &Core<impl Sized>,
+        act: impl Fn(&Event<T>) -> Option<R>,
+    ) -> SmallVec<[R; 1]> {
+        let mut panics = 0;
+        let one = |event: &Event<T>| {
+            let topic = Some(event.topic());
+            let place = PanicPlace::Derivation;
+            Cause::scope(event, || {
+                shield(self.on_panic, place, topic, None, || act(event)).unwrap_or_else(|| {
+                    panics += 1;
+                    None
+                })
+            })
+        };
+        let made: SmallVec<[R; 1]> = self.events.iter().filter_map(one).collect();
+        let left_out = self.events.len() - made.len() - panics;
+        there.fed().left_out(left_out, panics);
+        made
+    }
+
+    /// Passes on the events that `keep` says.
+    fn pass(&self, here: usize, there: &Core<T>, keep: impl Fn(&Event<T>) -> bool) {
+        if !self.may_go(here, there) {
+            return;
+        }
+        let id = there.address();
+        let mut repeated = 0;
+        let events = self.each(there, |event| keep(event).then(|| event.clone()));
+        let mut fresh = Passed::new();
+        for event in events {
+            if self.known.add(id, event.address()) {
+                fresh.push(event);
+            } else {
+                // Not the last handle of it.
+                repeated += 1;
+            }
+        }
+        there.fed().repeated(repeated);
+        there.take_in(fresh, &self.way_on(here, Some(self.known)));
+    }
+
+    /// Passes on what `map` makes of the events.
+    fn pass_mapped<U: Send + Sync + 'static>(
+        &self,
+        here: usize,
+        there: &Core<U>,
+        map: impl Fn(&Event<T>) -> Option<Event<U>>,
+    ) {
+        if self.may_go(here, there) {
+            there.take_in(self.each(there, map), &self.way_on(here, None));
+        }
+    }
+
+    fn way_on<'w>(&'w self, here: usize, known: Option<&'w Known>) -> Way<'w> {
+        Way {
+            bus: here,
+            before: self.way,
+            length: self.way.map_or(0, |way| way.length) + 1,
+            known,
+        }
+    }
+
+    fn may_go<U>(&self, here: usize, there: &Core<U>) -> bool {
+        let id = there.address();
+        if id == here || self.way.is_some_and(|way| way.contains(id)) {
+            there.fed().repeated(self.events.len());
+            return false;
+        }
+        let length = self.way.map_or(0, |way| way.length);
+        if length >= LONGEST {
+            there.fed().refused(self.events.len());
+            return false;
+        }
+        true
+    }
+}
+
+impl<T: Send + Sync + 'static> Bus<T> {
+    /// Passes events on to another bus, as they are, while `keep` says so and the guard lives: what
+    /// [`filtered`](Bus::filtered) and [`pipe_to`](Bus::pipe_to) are made of.
+    ///
+    /// It happens on the emitting thread, when an event is in all queues here and the
+    /// [taps](Bus::tap) were called. The events of a batch are a batch there. `keep` is
+    /// called in the scope of the event's [`Cause`]; a panic in it leaves the event out, and is
+    /// reported. What `inlet` leads to is not kept open, nor is this bus.
+    ///
+    /// An event never comes to a bus that it came by, and enters each bus once, even if several pass
+    /// it on to that one: both count as [`repeated`](crate::BusStats::repeated). A way of more than 100
+    /// buses is too long; what comes so far, or to a bus that is closed, counts as
+    /// [`refused`](crate::BusStats::refused).
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, an empty list, or a closed bus.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Inlet};
+    /// let (sensors, alarms) = (Bus::new(), Bus::new());
+    /// let guard = sensors.pass_on("temperature.*", &Inlet::to(&alarms), |event| *event.payload() > 90)?;
+    /// let sub = alarms.subscribe_all()?;
+    /// sensors.emit("temperature.oven", 80)?;
+    /// sensors.emit("temperature.oven", 95)?;
+    /// assert_eq!(sub.len(), 1);
+    /// assert_eq!(alarms.stats().left_out, 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn pass_on(
+        &self,
+        patterns: impl IntoPatterns,
+        inlet: &Inlet<T>,
+        keep: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,
+    ) -> Result<TapGuard<T>, SubscribeError> {
+        let (here, inlet) = (self.core().address(), inlet.clone());
+        let pass = move |tapped: Tapped<'_, T>| {
+            if let Some(core) = inlet.core() {
+                tapped.pass(here, &core, &keep);
+            }
+        };
+        self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
+    }
+
+    /// Passes on what `map` makes of events, if anything, while the guard lives: what
+    /// [`mapped`](Bus::mapped) is made of. As [`pass_on`](Bus::pass_on) else; but events that are made
+    /// of one event enter a bus each.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, an empty list, or a closed bus.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Inlet};
+    /// let (raw, lengths) = (Bus::<String>::new(), Bus::<usize>::new());
+    /// let guard = raw.pass_on_mapped("line.*", &Inlet::to(&lengths), |event| {
+    ///     Some(event.map_payload(String::len))
+    /// })?;
+    /// let sub = lengths.subscribe("line.read")?;
+    /// raw.emit("line.read", "four".to_owned())?;
+    /// assert_eq!(*sub.recv()?.payload(), 4);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn pass_on_mapped<U: Send + Sync + 'static>(
+        &self,
+        patterns: impl IntoPatterns,
+        inlet: &Inlet<U>,
+        map: impl Fn(&Event<T>) -> Option<Event<U>> + Send + Sync + 'static,
+    ) -> Result<TapGuard<T>, SubscribeError> {
+        let (here, inlet) = (self.core().address(), inlet.clone());
+        let pass = move |tapped: Tapped<'_, T>| {
+            if let Some(core) = inlet.core() {
+                tapped.pass_mapped(here, &core, &map);
+            }
+        };
+        self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
+    }
+}
+
+impl<T> Core<T> {
+    /// What tells it from other buses while it lives.
+    pub(super) fn address(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
+    /// Emits what another bus passes on.
+    fn take_in(&self, mut events: Passed<T>, way: &Way<'_>) {
+        if events.len() > 1 {
+            if let Err(error) = self.emit_together(events.into_vec(), Some(way)) {
+                self.refuse_passed(error.into_payload());
+            }
+        } else if let Some(event) = events.pop() {
+            match self.send_event_by(event, way) {
+                Ok(_) => self.unbound.add(1),
+                Err(error) => self.refuse_passed([error.into_payload()]),
+            }
+        }
+    }
+
+    #[cold]
+    fn refuse_passed(&self, events: impl IntoIterator<Item = Event<T>>) {
+        for event in events {
+            self.fed().refused(1);
+            self.discard_unseen(event);
+        }
+    }
+}
