@@ -79,6 +79,22 @@ FAULTS = [
             }
 """,
      "        loop {\n"),
+    # Batches that are kept together.
+    ("a_batch_wakes_a_sleeper_and_comes_whole", PUSH,
+     "let _ = self.queue().try_push(None);",
+     ""),
+    ("a_batch_wakes_a_sleeper_and_comes_whole", PUSH,
+     "joined |= matches!",
+     "joined = !matches!"),
+    ("a_batch_goes_to_one_of_two_takers", TAKE,
+     "let _taking = aside.map(|aside| aside.taking.lock());",
+     ""),
+    ("a_batch_beside_a_close_is_counted", TAKE,
+     "batch.extend(joined.take(max).map(|message| self.account(message)));",
+     "batch.extend(joined.take(max));"),
+    ("a_batch_beside_a_close_is_counted", PUSH,
+     "self.demands.load(SeqCst) & ENDED != 0",
+     "false"),
     # The last handle goes.
     ("abandoned_messages_are_counted", MOD,
      "self.close();\n        self.end();",

@@ -29,6 +29,9 @@ models![
     latest_wakes_a_sleeper,
     latest_counts_what_is_replaced,
     latest_ends_with_all_taken: 2,
+    a_batch_wakes_a_sleeper_and_comes_whole,
+    a_batch_goes_to_one_of_two_takers: 1,
+    a_batch_beside_a_close_is_counted: 1,
     abandoned_messages_are_counted,
     abandoned_latest_messages_are_counted,
     close_ends_a_wait_for_room,
@@ -368,6 +371,75 @@ fn latest_ends_with_all_taken() {
     let received = take_all(&mailbox);
     let counted = publishers.map(|publisher| publisher.join().unwrap().counts);
     assert_settled(&mailbox, counted.iter().sum(), received);
+}
+
+fn batch_mailbox(capacity: usize) -> Shared {
+    let mailbox = Arc::new(Mailbox::of_batches(capacity, DropNewest, None));
+    mailbox.queue();
+    mailbox
+}
+
+/// As `bus/deliver/together.rs` does it; how many the subscription answers for.
+fn emit_batch(mailbox: &Mailbox<Message>, numbers: [u8; 2]) -> u64 {
+    let (mut accepted, mut counts) = (0, 0);
+    let messages = numbers.into_iter().map(|number| Message(0, number));
+    mailbox.push_together(messages, &mut |_| {}, &mut |pushed| match pushed {
+        Pushed::Accepted => {
+            accepted += 1;
+            counts += 1;
+        }
+        Pushed::Full(_) => {
+            mailbox.refuse();
+            counts += 1;
+        }
+        Pushed::Closed(_) => {}
+    });
+    if accepted > 0 && mailbox.wants_more() && mailbox.has_ended() {
+        (0..accepted).map_while(|_| mailbox.settle()).for_each(drop);
+    }
+    counts
+}
+
+fn a_batch_wakes_a_sleeper_and_comes_whole() {
+    let mailbox = batch_mailbox(2);
+    let theirs = Arc::clone(&mailbox);
+    let consumer = thread::spawn(move || {
+        let Popped::Message(first) = theirs.pop(&AtomicBool::new(false), None) else {
+            panic!("not closed");
+        };
+        let mut batch = vec![first];
+        theirs.pop_joined(9, &mut batch);
+        batch
+    });
+    emit_batch(&mailbox, [1, 2]);
+    assert_eq!(consumer.join().unwrap(), [Message(0, 1), Message(0, 2)]);
+    assert_eq!(mailbox.len(), 0);
+}
+
+fn a_batch_goes_to_one_of_two_takers() {
+    let mailbox = batch_mailbox(4);
+    emit_batch(&mailbox, [1, 2]);
+    let takers = [(); 2].map(|()| {
+        let mailbox = Arc::clone(&mailbox);
+        thread::spawn(move || {
+            let mut batch = Vec::new();
+            mailbox.try_pop_batch(&AtomicBool::new(false), 9, &mut batch);
+            batch.len()
+        })
+    });
+    let taken = takers.map(|taker| taker.join().unwrap());
+    assert!(matches!(taken, [2, 0] | [0, 2]));
+}
+
+fn a_batch_beside_a_close_is_counted() {
+    let mailbox = batch_mailbox(2);
+    let theirs = Arc::clone(&mailbox);
+    let publisher = thread::spawn(move || emit_batch(&theirs, [1, 2]));
+    mailbox.close();
+    let (finished, mut batch) = (AtomicBool::new(false), Vec::new());
+    while mailbox.try_pop_batch(&finished, 9, &mut batch) == Popped::Message(()) {}
+    let counted = publisher.join().unwrap();
+    assert_settled(&mailbox, counted, batch.len() as u64);
 }
 
 fn abandoned_messages_are_counted() {
