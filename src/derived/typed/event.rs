@@ -41,6 +41,7 @@ use crate::event::Event;
 /// ```
 /// use chanbus::{AnyPayload, Event, Typed, TypedEvent};
 ///
+/// #[derive(Debug)]
 /// struct Tick(u32);
 ///
 /// impl Typed for Tick {
