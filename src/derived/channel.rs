@@ -16,7 +16,8 @@ use crate::topic::Topic;
 /// | [`publish`](Channel::publish) | every subscription, whatever its patterns; its events have the channel's name as their topic |
 /// | [`publish_to`](Channel::publish_to) | the subscriptions with a pattern that matches the topic, and those to everything |
 ///
-/// Filters of subscriptions apply to both. What a subscriber has is a [`Subscription`]: it unsubscribes
+/// Filters of subscriptions apply to both, and handlers behind a [`Dispatcher`](crate::Dispatcher) are found
+/// by the topic either way. What a subscriber has is a [`Subscription`]: it unsubscribes
 /// when it is dropped, and messages come out of it in every way that events do, also by
 /// [`receive`](Subscription::receive) and [`receive_async`](Subscription::receive_async).
 ///
