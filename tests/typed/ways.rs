@@ -348,6 +348,7 @@ fn handles_go_from_thread_to_thread_and_can_be_printed() {
     sent(&wait);
     let sub = bus.subscribe::<Tracked>().unwrap();
     sent(&sub.iter());
+    sent(&std::pin::pin!(sub.recv_async()));
 
     let shown: [(&dyn Debug, &str); 7] = [
         (&bus, "TypedBus"),

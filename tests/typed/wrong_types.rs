@@ -256,7 +256,10 @@ fn a_broadcast_reaches_the_subscribers_of_its_type_only() {
 #[test]
 fn filters_and_taps_and_waits_see_no_wrong_type() {
     guarded(|| {
-        let bus = TypedBus::new();
+        // Who is handed a wrong type unawares would panic.
+        let (report, reported) = channel();
+        let below = Bus::builder().on_panic(move |panic| report.send(panic.place()).unwrap());
+        let bus = TypedBus::over(below.build().unwrap());
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         let even = bus
@@ -299,6 +302,7 @@ fn filters_and_taps_and_waits_see_no_wrong_type() {
         assert!(told.try_iter().eq([0, 1, 2, 3, 4, 12]));
         assert_eq!(block_on(awaited).unwrap().id, 4);
         assert_eq!(waiter.join().unwrap(), Ok(4));
+        assert!(reported.try_recv().is_err());
     });
 }
 
