@@ -190,6 +190,55 @@ fn a_batch_is_emitted_whole_and_in_order_over_types() {
 }
 
 #[test]
+fn a_batch_kept_together_is_that_of_its_type() {
+    let bus = TypedBus::new();
+    let sub = bus
+        .subscription::<UserCreated>()
+        .keep_batches()
+        .subscribe()
+        .unwrap();
+    for first in [1, 11] {
+        let mut batch = bus.start_batch();
+        batch.emit(user(first)).unwrap();
+        batch.emit(Shutdown).unwrap();
+        batch
+            .as_batch_mut()
+            .emit(UserCreated::TOPIC, AnyPayload::new("wrong"))
+            .unwrap();
+        batch.emit(user(first + 1)).unwrap();
+        batch.commit().unwrap();
+    }
+    let mut buffer = Vec::new();
+    assert_eq!(sub.recv_batch(&mut buffer, 100).unwrap(), 2);
+    assert_eq!(sub.recv_batch(&mut buffer, 100).unwrap(), 2);
+    assert!(buffer.iter().map(|event| event.id).eq([1, 2, 11, 12]));
+    assert_eq!(sub.filtered(), 2);
+}
+
+#[test]
+fn a_view_over_a_derived_bus_sees_what_that_lets_through() {
+    let bus = TypedBus::new();
+    let known = TypedBus::over(
+        bus.bus()
+            .filtered(|event| !event.payload().is::<Shutdown>()),
+    );
+    let created = known.subscribe::<UserCreated>().unwrap();
+    let stops = known.subscribe::<Shutdown>().unwrap();
+    bus.emit(user(7)).unwrap();
+    bus.emit(Shutdown).unwrap();
+    bus.bus()
+        .emit(UserCreated::TOPIC, AnyPayload::new("wrong"))
+        .unwrap();
+    assert!(created.try_iter().map(|event| event.id).eq([7]));
+    assert_eq!((created.filtered(), stops.len()), (1, 0));
+    drop(bus);
+    assert!(
+        created.recv().is_err(),
+        "it ends with what it was derived from"
+    );
+}
+
+#[test]
 fn sharers_get_each_event_once() {
     guarded(|| {
         const EVENTS: u32 = 2_000;

@@ -202,6 +202,26 @@ impl<'a, E: Typed> TypedSubscriptionBuilder<'a, E> {
         self.with(|subscription| subscription.replay(events))
     }
 
+    /// Keeps the events of a batch together, those of its type: see
+    /// [`SubscriptionBuilder::keep_batches`].
+    ///
+    /// ```
+    /// # use chanbus::{Typed, TypedBus};
+    /// # struct Tick(u32);
+    /// # impl Typed for Tick { const TOPIC: &'static str = "tick"; }
+    /// let bus = TypedBus::new();
+    /// let sub = bus.subscription::<Tick>().keep_batches().subscribe()?;
+    /// bus.emit(Tick(1))?;
+    /// bus.publisher()?.emit_batch([Tick(2), Tick(3)])?;
+    /// let mut buffer = Vec::new();
+    /// assert_eq!(sub.recv_batch(&mut buffer, 100)?, 1);
+    /// assert_eq!(sub.recv_batch(&mut buffer, 100)?, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn keep_batches(self) -> Self {
+        self.with(SubscriptionBuilder::keep_batches)
+    }
+
     /// The subscription. Dropping it unsubscribes.
     ///
     /// # Errors

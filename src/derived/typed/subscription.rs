@@ -131,7 +131,8 @@ impl<E: Typed> TypedSubscription<E> {
     }
 
     /// Waits for one event, then takes what is there, `max` in all; appends them to `buffer` and
-    /// says how many. `max` of zero takes none and does not wait.
+    /// says how many. `max` of zero takes none and does not wait. One that
+    /// [keeps batches](crate::TypedSubscriptionBuilder::keep_batches) gives one batch at a time.
     ///
     /// # Errors
     ///
@@ -154,13 +155,11 @@ impl<E: Typed> TypedSubscription<E> {
         buffer: &mut Vec<TypedEvent<E>>,
         max: usize,
     ) -> Result<usize, RecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        buffer.push(self.recv()?);
-        let before = buffer.len();
-        buffer.extend(self.try_iter().take(max - 1));
-        Ok(1 + buffer.len() - before)
+        // By way of a list of its own: the subscription knows what belongs together.
+        let mut events = Vec::new();
+        let count = self.sub.recv_batch(&mut events, max)?;
+        buffer.extend(events.into_iter().map(TypedEvent::known));
+        Ok(count)
     }
 
     /// Takes the next event, in async code. Dropping the future at any point loses nothing: see
