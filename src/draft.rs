@@ -80,6 +80,17 @@ impl<'a, T, S> EventDraft<'a, T, S> {
         }
     }
 
+    /// The same event with another payload, for another place.
+    pub(crate) fn moved<U, P>(self, sink: P, map: impl FnOnce(T) -> U) -> EventDraft<'a, U, P> {
+        EventDraft {
+            sink,
+            topic: self.topic,
+            payload: map(self.payload),
+            extras: self.extras,
+            nanos: self.nanos,
+        }
+    }
+
     /// Says who emits it. Without this, [`Event::source_or_unknown`] reads `"unknown"`.
     ///
     /// ```

@@ -54,6 +54,8 @@
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
 //! | see what goes on | [`Bus::stats`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
+//! | publish messages to all, or to a topic | a [`Channel`] |
+//! | emit and subscribe by type rather than by topic | a [`TypedBus`] |
 //! | have callbacks called, by topic and priority | [`Handlers`] |
 //! | call them directly, and hear what they did | [`Emitter`], [`Report`] |
 //! | have them called for the events of a bus | [`Dispatcher`] |
@@ -372,6 +374,12 @@ pub use bus::{
 pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "stream")]
+pub use derived::TypedStream;
+pub use derived::{
+    AnyPayload, Channel, Typed, TypedBatch, TypedBus, TypedEvent, TypedIter, TypedPublisher,
+    TypedSubscription, TypedSubscriptionBuilder, TypedWaitFuture,
+};
 pub use draft::{EventDraft, Unbound};
 pub use error::{
     BatchError, BuildError, EmitError, Error, PatternError, PatternsError, RecvError,

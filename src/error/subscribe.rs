@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::{PatternError, PatternsError};
+use super::{PatternError, PatternsError, TopicError};
 
 /// A subscription or a tap that was not made.
 ///
@@ -26,6 +26,8 @@ pub enum SubscribeError {
     NoPatterns,
     /// A text is no pattern: [`PatternError`] says where and why.
     BadPattern(PatternError),
+    /// The topic of a [`Typed`](crate::Typed) event is none: [`TopicError`] names the type, too.
+    BadTopic(TopicError),
     /// The bus has as many subscriptions as it may.
     LimitReached {
         /// How many it may have.
@@ -92,6 +94,17 @@ impl SubscribeError {
         )
     }
 
+    /// Whether the topic of a typed event was at fault.
+    ///
+    /// ```
+    /// # use chanbus::SubscribeError;
+    /// assert!(!SubscribeError::Closed.is_bad_topic());
+    /// ```
+    #[must_use]
+    pub fn is_bad_topic(&self) -> bool {
+        matches!(self, SubscribeError::BadTopic(_))
+    }
+
     /// Whether the patterns were at fault: one is none, or there are none.
     ///
     /// ```
@@ -112,6 +125,7 @@ impl fmt::Display for SubscribeError {
         match self {
             SubscribeError::NoPatterns => PatternsError::Empty.fmt(f),
             SubscribeError::BadPattern(error) => error.fmt(f),
+            SubscribeError::BadTopic(error) => error.fmt(f),
             SubscribeError::LimitReached { limit } => write!(
                 f,
                 "the bus has its limit of {limit} subscriptions: drop one, or raise the limit \
@@ -136,6 +150,7 @@ impl Error for SubscribeError {
         match self {
             // The text is already the inner error's, so its source is too.
             SubscribeError::BadPattern(error) => error.source(),
+            SubscribeError::BadTopic(error) => error.source(),
             _ => None,
         }
     }
@@ -144,6 +159,12 @@ impl Error for SubscribeError {
 impl From<PatternError> for SubscribeError {
     fn from(error: PatternError) -> Self {
         SubscribeError::BadPattern(error)
+    }
+}
+
+impl From<TopicError> for SubscribeError {
+    fn from(error: TopicError) -> Self {
+        SubscribeError::BadTopic(error)
     }
 }
 

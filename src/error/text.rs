@@ -52,22 +52,28 @@ struct Culprit {
     /// At most [`Topic::MAX_LEN`] bytes, so that an error about a megabyte does not keep it.
     text: Box<str>,
     fault: Fault,
+    /// The type whose constant the text is, if it is one's: nobody wrote it where it was refused.
+    of: Option<&'static str>,
 }
 
 impl Culprit {
     fn boxed(text: &str, fault: Fault) -> Box<Self> {
         let text = text[..boundary_before(text, Topic::MAX_LEN)].into();
-        Box::new(Self { text, fault })
+        Box::new(Self {
+            text,
+            fault,
+            of: None,
+        })
     }
 
-    /// Writes `invalid <what> "<text>" at byte <offset>: `.
+    /// Writes ``invalid <what> "<text>" [of the type `<of>`] at byte <offset>: ``.
     fn write_place(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
         let Fault { offset, .. } = self.fault;
-        write!(
-            f,
-            "invalid {what} {} at byte {offset}: ",
-            Excerpt(&self.text, offset)
-        )
+        write!(f, "invalid {what} {} ", Excerpt(&self.text, offset))?;
+        if let Some(of) = self.of {
+            write!(f, "of the type `{of}` ")?;
+        }
+        write!(f, "at byte {offset}: ")
     }
 }
 
@@ -92,6 +98,31 @@ impl TopicError {
     #[cold]
     pub(crate) fn new(text: &str, fault: Fault) -> Self {
         Self(Culprit::boxed(text, fault))
+    }
+
+    /// The same, of a text that is the constant of a type.
+    pub(crate) fn of_type(mut self, name: &'static str) -> Self {
+        self.0.of = Some(name);
+        self
+    }
+
+    /// The type whose [`Typed::TOPIC`](crate::Typed::TOPIC) it is, if it is one's.
+    ///
+    /// ```
+    /// use chanbus::{Typed, TypedBus};
+    ///
+    /// struct UserCreated;
+    ///
+    /// impl Typed for UserCreated {
+    ///     const TOPIC: &'static str = "user created";
+    /// }
+    ///
+    /// let error = TypedBus::new().publisher::<UserCreated>().unwrap_err();
+    /// assert!(error.type_name().unwrap().ends_with("UserCreated"));
+    /// assert!(error.to_string().ends_with("; the text stands in that type's `Typed::TOPIC`"));
+    /// ```
+    pub fn type_name(&self) -> Option<&'static str> {
+        self.0.of
     }
 
     /// The refused text; of one that was too long, the first [`Topic::MAX_LEN`] bytes.
@@ -172,7 +203,11 @@ impl fmt::Display for TopicError {
                  choose another character, such as `_`"
             ),
             kind => write_common(f, kind),
+        }?;
+        if self.type_name().is_some() {
+            f.write_str("; the text stands in that type's `Typed::TOPIC`")?;
         }
+        Ok(())
     }
 }
 

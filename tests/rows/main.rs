@@ -6,6 +6,7 @@
 mod codechu;
 mod mtaio;
 mod mtaio_classes;
+mod mtaio_derived;
 mod mtaio_errors;
 mod mtaio_handlers;
 mod pyventus;
