@@ -381,9 +381,9 @@ pub use event::Event;
 pub use handlers::Tokio;
 pub use handlers::{
     AsyncJob, BlockOn, BoxError, Context, Dispatcher, DispatcherBuilder, DispatcherStats, Drain,
-    EmitFuture, Emitter, ExecuteError, Executed, Executor, Failure, FailureKind, FailurePlace,
-    Flow, HandlerErrors, HandlerGuard, HandlerGuards, HandlerId, HandlerInfo, HandlerKind,
-    Handlers, HandlersBuilder, HandlersByKind, HandlersStats, HookGuard, Inline, Job,
+    EmitFuture, Emitter, EmitterBatch, ExecuteError, Executed, Executor, Failure, FailureKind,
+    FailurePlace, Flow, HandlerErrors, HandlerGuard, HandlerGuards, HandlerId, HandlerInfo,
+    HandlerKind, Handlers, HandlersBuilder, HandlersByKind, HandlersStats, HookGuard, Inline, Job,
     MissingService, Mode, Module, On, Priority, Refusal, Replaced, Report, RunningHandler,
     Services, StartError, StopFuture, StopTimeout, Stopped, SyncJob, ThreadPool, ThreadPoolBuilder,
     Times, Waiting, WhenFull, global_handlers, set_debug,
