@@ -56,6 +56,7 @@
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
 //! | have callbacks called, by topic and priority | [`Handlers`] |
 //! | call them directly, and hear what they did | [`Emitter`], [`Report`] |
+//! | call them with many events at once | [`On::handle_batch`], [`Emitter::batch`] |
 //! | have them called for the events of a bus | [`Dispatcher`] |
 //! | choose the threads that run them | an [`Executor`]: [`Inline`], [`BlockOn`], [`ThreadPool`], `Tokio` (feature `tokio`), a closure |
 //! | change or block events before handlers see them | [`Handlers::middleware`] |
@@ -266,6 +267,15 @@
 //! | a group, for another | [`replace_group`](Handlers::replace_group) | events that are on their way call the old handlers, later ones the new |
 //! | a dispatcher | [`stop`](Dispatcher::stop) | what was queued is handled; at its [deadline](Drain::Within) it gives up, and names who is stuck. Later events, also those that handlers emit meanwhile, wait for the next start |
 //! | a pool | [`shutdown`](ThreadPool::shutdown), by its owner | what it has begun is brought to its end |
+//!
+//! **Batches.** [`Emitter::batch`] and [`Emitter::start_batch`] emit many events together, or none. A handler by
+//! [`handle_batch`](On::handle_batch) is called once with all those of them that match it, in order, and with a
+//! slice of one by a single emit; all other handlers get events one by one. All events of a batch first pass
+//! middleware. Then, for each batch handler in calling order: every event goes, one after the other, through
+//! its handlers that come before it; then the batch handler is called, a step of its own in every
+//! [`Mode`]; then they go on. Without a batch handler that matches, that is one event after the other. What
+//! stops an event on its way keeps it out of later calls, and a batch handler that stops, stops all that it was
+//! given. In a [`Report`] and in statistics each event counts by itself.
 //!
 //! Emitters have nothing to stop. A dispatcher whose bus has closed handles what is queued, and has ended:
 //! [`wait`](Dispatcher::wait) waits for that. Stopped by one of its own handlers it does not wait, and

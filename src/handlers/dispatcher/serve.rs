@@ -269,3 +269,6 @@ impl<T: Send + Sync + 'static> Drop for Ended<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
