@@ -204,11 +204,8 @@ fn h14_batches_over_random_handlers_do_what_a_simple_model_says() -> Done {
                     };
                     let before = (model.matched, model.called, model.failed);
                     // A handler that is spent is out of the registry, so out of the next batch.
-                    let left: Vec<_> = plans
-                        .iter()
-                        .cloned()
-                        .filter(|plan| !model.spent.contains(&plan.number))
-                        .collect();
+                    let is_left = |plan: &&Plan| !model.spent.contains(&plan.number);
+                    let left: Vec<_> = plans.iter().filter(is_left).cloned().collect();
                     model.run(&left, events);
                     let case = format!("seed {seed}, way {way}, {plans:?}, {events:?}");
                     assert_eq!(log.take(), std::mem::take(&mut model.lines), "{case}");
