@@ -58,6 +58,7 @@
 //! | emit and subscribe by type rather than by topic | a [`TypedBus`] |
 //! | have callbacks called, by topic and priority | [`Handlers`] |
 //! | call them directly, and hear what they did | [`Emitter`], [`Report`] |
+//! | call them with many events at once | [`On::handle_batch`], [`Emitter::batch`] |
 //! | have them called for the events of a bus | [`Dispatcher`] |
 //! | choose the threads that run them | an [`Executor`]: [`Inline`], [`BlockOn`], [`ThreadPool`], `Tokio` (feature `tokio`), a closure |
 //! | change or block events before handlers see them | [`Handlers::middleware`] |
@@ -269,6 +270,15 @@
 //! | a dispatcher | [`stop`](Dispatcher::stop) | what was queued is handled; at its [deadline](Drain::Within) it gives up, and names who is stuck. Later events, also those that handlers emit meanwhile, wait for the next start |
 //! | a pool | [`shutdown`](ThreadPool::shutdown), by its owner | what it has begun is brought to its end |
 //!
+//! **Batches.** [`Emitter::batch`] and [`Emitter::start_batch`] emit many events together, or none. A handler by
+//! [`handle_batch`](On::handle_batch) is called once with all those of them that match it, in order, and with a
+//! slice of one by a single emit; all other handlers get events one by one. All events of a batch first pass
+//! middleware. Then, for each batch handler in calling order: every event goes, one after the other, through
+//! its handlers that come before it; then the batch handler is called, a step of its own in every
+//! [`Mode`]; then they go on. Without a batch handler that matches, that is one event after the other. What
+//! stops an event on its way keeps it out of later calls, and a batch handler that stops, stops all that it was
+//! given. In a [`Report`] and in statistics each event counts by itself.
+//!
 //! Emitters have nothing to stop. A dispatcher whose bus has closed handles what is queued, and has ended:
 //! [`wait`](Dispatcher::wait) waits for that. Stopped by one of its own handlers it does not wait, and
 //! stops [after that](Stopped::pending).
@@ -390,9 +400,9 @@ pub use event::Event;
 pub use handlers::Tokio;
 pub use handlers::{
     AsyncJob, BlockOn, BoxError, Context, Dispatcher, DispatcherBuilder, DispatcherStats, Drain,
-    EmitFuture, Emitter, ExecuteError, Executed, Executor, Failure, FailureKind, FailurePlace,
-    Flow, HandlerErrors, HandlerGuard, HandlerGuards, HandlerId, HandlerInfo, HandlerKind,
-    Handlers, HandlersBuilder, HandlersByKind, HandlersStats, HookGuard, Inline, Job,
+    EmitFuture, Emitter, EmitterBatch, ExecuteError, Executed, Executor, Failure, FailureKind,
+    FailurePlace, Flow, HandlerErrors, HandlerGuard, HandlerGuards, HandlerId, HandlerInfo,
+    HandlerKind, Handlers, HandlersBuilder, HandlersByKind, HandlersStats, HookGuard, Inline, Job,
     MissingService, Mode, Module, On, Priority, Refusal, Replaced, Report, RunningHandler,
     Services, StartError, StopFuture, StopTimeout, Stopped, SyncJob, ThreadPool, ThreadPoolBuilder,
     Times, Waiting, WhenFull, global_handlers, set_debug,

@@ -71,6 +71,7 @@ pub(super) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(super) type Filter<T> = Box<dyn Fn(&Event<T>) -> bool + Send + Sync>;
 pub(super) type Call<T> = Box<dyn Fn(&Event<T>) + Send + Sync>;
 pub(super) type Handle<T> = Box<dyn Fn(&Event<T>, &Context<T>) -> Outcome + Send + Sync>;
+pub(super) type HandleBatch<T> = Box<dyn Fn(&[Event<T>], &Context<T>) -> Outcome + Send + Sync>;
 pub(super) type HandleAsync<T> = Box<dyn Fn(Event<T>, Context<T>) -> Running + Send + Sync>;
 pub(super) type OnFailure<T> = Box<dyn Fn(&Failure<T>) + Send + Sync>;
 
@@ -79,6 +80,7 @@ pub(super) enum Callback<T: Send + Sync + 'static> {
     Call(Call<T>),
     Handle(Handle<T>),
     Async(HandleAsync<T>),
+    Batch(HandleBatch<T>),
     /// Dropped: only in an entry that is just being dropped itself.
     Gone,
 }
@@ -109,6 +111,8 @@ pub enum HandlerKind {
     Sync,
     /// Registered by `handle_async`.
     Async,
+    /// Registered by `handle_batch` or `handle_batch_with`.
+    Batch,
 }
 
 /// What a handler was registered with, beside its code.
@@ -184,11 +188,20 @@ impl<T: Send + Sync + 'static> Entry<T> {
         matches!(self.callback, Callback::Async(_))
     }
 
+    pub(super) fn is_batch(&self) -> bool {
+        matches!(self.callback, Callback::Batch(_))
+    }
+
+    /// By which handlers are sorted.
+    pub(super) fn key(&self) -> (Priority, HandlerId) {
+        (self.terms.priority, self.id)
+    }
+
     pub(super) fn kind(&self) -> HandlerKind {
-        if self.is_async() {
-            HandlerKind::Async
-        } else {
-            HandlerKind::Sync
+        match self.callback {
+            Callback::Async(_) => HandlerKind::Async,
+            Callback::Batch(_) => HandlerKind::Batch,
+            Callback::Call(_) | Callback::Handle(_) | Callback::Gone => HandlerKind::Sync,
         }
     }
 

@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::entry::{Entry, HandlerId};
 use super::executor::Refusal;
-use super::held::Held;
+use super::held::{Held, HeldAll};
 use crate::event::Event;
 use crate::shield::{Thrown, discard, drop_shielded, said};
 use crate::sync::Arc;
@@ -48,6 +48,8 @@ pub struct Failure<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
     event: Held<T>,
+    /// All of them, if a batch handler was called with many.
+    batch: Option<HeldAll<T>>,
     place: FailurePlace,
     kind: FailureKind,
     who: Who,
@@ -67,6 +69,17 @@ struct Who {
     name: Option<Arc<str>>,
     group: Option<Arc<str>>,
     location: &'static Location<'static>,
+}
+
+impl Who {
+    fn of<T: Send + Sync + 'static>(entry: &Entry<T>) -> Self {
+        Who {
+            id: Some(entry.id),
+            name: entry.terms.name.clone(),
+            group: entry.terms.group.clone(),
+            location: entry.terms.location,
+        }
+    }
 }
 
 /// Which code of the user's failed.
@@ -137,13 +150,21 @@ impl<T> Failure<T> {
     where
         T: Send + Sync + 'static,
     {
-        let who = Who {
-            id: Some(entry.id),
-            name: entry.terms.name.clone(),
-            group: entry.terms.group.clone(),
-            location: entry.terms.location,
-        };
-        Failure::new(event, place, kind, who)
+        Failure::new(event, None, place, kind, Who::of(entry))
+    }
+
+    /// That of a call with many events; the first of them is the event at hand.
+    pub(super) fn of_batch(
+        first: &Event<T>,
+        events: HeldAll<T>,
+        entry: &Entry<T>,
+        kind: FailureKind,
+    ) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        let place = FailurePlace::Handler;
+        Failure::new(first, Some(events), place, kind, Who::of(entry))
     }
 
     pub(super) fn of_middleware(
@@ -157,13 +178,20 @@ impl<T> Failure<T> {
             group: None,
             location,
         };
-        Failure::new(event, FailurePlace::Middleware, kind, who)
+        Failure::new(event, None, FailurePlace::Middleware, kind, who)
     }
 
-    fn new(event: &Event<T>, place: FailurePlace, kind: FailureKind, who: Who) -> Self {
+    fn new(
+        event: &Event<T>,
+        batch: Option<HeldAll<T>>,
+        place: FailurePlace,
+        kind: FailureKind,
+        who: Who,
+    ) -> Self {
         let event = Held::new(event.clone());
         Failure(Arc::new(Inner {
             event,
+            batch,
             place,
             kind,
             who,
@@ -230,7 +258,7 @@ impl<T> Failure<T> {
         self.0.who.location
     }
 
-    /// The event at hand.
+    /// The event at hand; of a batch handler's call, the first.
     ///
     /// ```
     /// # use chanbus::{Emitter, Handlers};
@@ -243,6 +271,31 @@ impl<T> Failure<T> {
     #[must_use]
     pub fn event(&self) -> &Event<T> {
         &self.0.event
+    }
+
+    /// All events at hand: those that a [batch handler](crate::On::handle_batch) was called with, in order, or
+    /// else the one.
+    ///
+    /// They are kept as long as the failure is; [`last_failures`](crate::Handlers::last_failures) keeps some.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("a").handle_batch(|_| Err("no".into()))?;
+    /// let mut batch = Emitter::inline(&handlers).start_batch();
+    /// batch.emit("a", 7)?;
+    /// batch.emit("a", 8)?;
+    /// let report = batch.commit()?;
+    /// assert_eq!(report.errors.len(), 1);
+    /// assert_eq!(report.errors[0].events().len(), 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> &[Event<T>] {
+        match &self.0.batch {
+            Some(events) => events,
+            None => std::slice::from_ref(&self.0.event),
+        }
     }
 
     /// The topic of the event at hand.
@@ -354,16 +407,23 @@ impl<T> fmt::Display for Failure<T> {
         };
         let (who, topic) = (&self.0.who, self.topic());
         match &self.0.kind {
-            FailureKind::Error(error) => write!(f, "{what} {who} failed on `{topic}`: {error}"),
-            FailureKind::Panic(said) => write!(f, "{what} {who} panicked on `{topic}`: {said}"),
-            FailureKind::Refused(why) => {
-                write!(f, "{what} {who} was not called on `{topic}`: {why}")
+            FailureKind::Error(_) => write!(f, "{what} {who} failed on `{topic}`")?,
+            FailureKind::Panic(_) => write!(f, "{what} {who} panicked on `{topic}`")?,
+            FailureKind::Refused(_) => write!(f, "{what} {who} was not called on `{topic}`")?,
+            FailureKind::Lost => write!(f, "{what} {who} was not run to its end on `{topic}`")?,
+        }
+        match self.events().len() {
+            0 | 1 => {}
+            2 => f.write_str(" and one more event")?,
+            events => write!(f, " and {} more events", events - 1)?,
+        }
+        match &self.0.kind {
+            FailureKind::Error(error) => write!(f, ": {error}"),
+            FailureKind::Panic(said) => write!(f, ": {said}"),
+            FailureKind::Refused(why) => write!(f, ": {why}"),
+            FailureKind::Lost => {
+                f.write_str(": its executor, or the future of the emit, was dropped before")
             }
-            FailureKind::Lost => write!(
-                f,
-                "{what} {who} was not run to its end on `{topic}`: its executor, or the future of the \
-                 emit, was dropped before"
-            ),
         }
     }
 }

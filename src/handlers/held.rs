@@ -1,4 +1,4 @@
-//! An event that the library holds, and lets go of without a panic.
+//! Events that the library holds, and lets go of without a panic.
 
 use std::ops::Deref;
 
@@ -33,6 +33,31 @@ impl<T> Drop for Held<T> {
     fn drop(&mut self) {
         if let Some(last) = self.0.take().and_then(Event::drop_quietly) {
             drop_parts(last);
+        }
+    }
+}
+
+/// Handles of many events, each of which is let go of as [`Held`] does.
+pub(super) struct HeldAll<T>(Vec<Event<T>>);
+
+impl<T> HeldAll<T> {
+    pub(super) fn new(events: impl Iterator<Item = Event<T>>) -> Self {
+        HeldAll(events.collect())
+    }
+}
+
+impl<T> Deref for HeldAll<T> {
+    type Target = [Event<T>];
+
+    fn deref(&self) -> &[Event<T>] {
+        &self.0
+    }
+}
+
+impl<T> Drop for HeldAll<T> {
+    fn drop(&mut self) {
+        for event in self.0.drain(..) {
+            drop(Held::new(event));
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct HandlerInfo {
     pub priority: Priority,
     /// What it asks for.
     pub patterns: Vec<Pattern>,
-    /// Whether it is async.
+    /// Whether it is sync or async, or takes batches.
     pub kind: HandlerKind,
     /// Whether it is called once at all.
     pub once: bool,
@@ -46,7 +46,7 @@ pub struct HandlerInfo {
     pub filters: usize,
     /// Where in the source it was registered.
     pub location: &'static Location<'static>,
-    /// How often it was called.
+    /// How often it was called; a batch handler, with how many events.
     pub called: u64,
     /// How often it, its filters or its callbacks failed.
     pub failed: u64,

@@ -8,11 +8,11 @@
 //! | `on.rs` | registering one handler |
 //! | `removal.rs`, `groups.rs`, `listing.rs` | taking handlers away, swapping groups of them, asking who there is |
 //! | `core.rs`, `roster.rs`, `entry.rs` | what all handles share; all handlers as one immutable value; one of them |
-//! | `held.rs` | an event that the library holds, and lets go of without a panic |
+//! | `held.rs` | events that the library holds, and lets go of without a panic |
 //! | `middleware.rs`, `failure.rs`, `services.rs`, `debug.rs` | what stands before and after handlers, and beside them |
 //! | `emitter/`, `report.rs` | direct emits, and what they did |
 //! | `dispatcher/` | feeding handlers from a bus |
-//! | `run/` | one event on its way through its handlers |
+//! | `run/` | one event on its way through its handlers, or a batch |
 //! | `executor/` | who runs them, on which thread |
 //! | `context.rs` | what a handler is given beside the event |
 
@@ -51,7 +51,7 @@ pub use self::dispatcher::{
     Dispatcher, DispatcherBuilder, DispatcherStats, Drain, RunningHandler, StartError, StopFuture,
     StopTimeout, Stopped,
 };
-pub use self::emitter::{EmitFuture, Emitter};
+pub use self::emitter::{EmitFuture, Emitter, EmitterBatch};
 pub use self::entry::{Flow, HandlerId, HandlerKind};
 #[cfg(feature = "tokio")]
 pub use self::executor::Tokio;

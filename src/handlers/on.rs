@@ -31,6 +31,8 @@ use crate::sync::Arc;
 /// | [`call`](On::call) | `&event` | nothing |
 /// | [`handle`](On::handle) | `&event`, `&context` | `Result<Flow, BoxError>` |
 /// | [`handle_async`](On::handle_async) | event and context, owned | a future of the same |
+/// | [`handle_batch`](On::handle_batch) | `&[event]`, all of a batch that match | `Result<Flow, BoxError>` |
+/// | [`handle_batch_with`](On::handle_batch_with) | the same, `&context` | the same |
 ///
 /// Registering on several patterns is all or nothing, and happens in one moment. A registry holds what
 /// its handlers capture: one that captures the registry itself, or an [`Emitter`](crate::Emitter) of it,
@@ -46,7 +48,7 @@ use crate::sync::Arc;
 /// assert!(handlers.contains(id));
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-#[must_use = "a handler is only registered by `call`, `handle` or `handle_async`"]
+#[must_use = "a handler is only registered by `call`, `handle`, `handle_async` or `handle_batch`"]
 pub struct On<'h, T: Send + Sync + 'static> {
     handlers: &'h Handlers<T>,
     patterns: Result<Vec<Pattern>, PatternsError>,
@@ -283,6 +285,80 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
                 running
             }))
         })
+    }
+
+    /// Registers code that takes many events at once: of a batch, all those that match, in order, in one call
+    /// (H14). Of an event that comes by itself, a slice of that one.
+    ///
+    /// Batches come from [`Emitter::batch`](crate::Emitter::batch) and
+    /// [`start_batch`](crate::Emitter::start_batch). Each event passes all middleware, one event after the
+    /// other; then the handlers that any of them has are called, by priority as ever. This one is a step of its
+    /// own: all events first go, one after the other, through their handlers that come before it, then it is
+    /// called, then they go on to those that come after it.
+    ///
+    /// Each [`filter`](On::filter) is asked about each event; those that were stopped before, or that a
+    /// filter keeps away, are not among the events, and if none is left there is no call. [`once`](On::once)
+    /// claims one call, which gets all that match. [`Flow::Stop`] stops each of the events it was given. An
+    /// error or a panic is one [`Failure`], which has [all events](Failure::events);
+    /// [`on_success`](On::on_success) is called with each event. Counts are of events: a call with three counts
+    /// as three, in a [`Report`](crate::Report) and in statistics; times are of calls.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, or an empty list; nothing is registered then.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Flow, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("row.*").handle_batch(|events| {
+    ///     let rows: Vec<u32> = events.iter().map(|event| *event.payload()).collect();
+    ///     println!("one insert of {rows:?}");
+    ///     Ok(Flow::Continue)
+    /// })?;
+    /// let mut batch = Emitter::inline(&handlers).start_batch();
+    /// for row in 0..3 {
+    ///     batch.emit("row.added", row)?;
+    /// }
+    /// assert!(batch.commit()?.is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn handle_batch(
+        self,
+        handle: impl Fn(&[Event<T>]) -> Result<Flow, BoxError> + Send + Sync + 'static,
+    ) -> Result<HandlerId, PatternsError> {
+        self.handle_batch_with(move |events, _| handle(events))
+    }
+
+    /// [`handle_batch`](On::handle_batch) with the [`Context`], which is that of the first of the events: its
+    /// topic, and the [cause](crate::Cause) of what it emits. To emit with another as the cause, there is
+    /// [`Cause::of`](crate::Cause::of).
+    /// [`stop_propagation`](Context::stop_propagation) stops all of them, when the handler returns.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no pattern, or an empty list; nothing is registered then.
+    ///
+    /// ```
+    /// # use chanbus::{Cause, Emitter, Flow, Handlers};
+    /// # let handlers = Handlers::new();
+    /// handlers.on("row.*").name("sum").handle_batch_with(|events, ctx| {
+    ///     assert_eq!((ctx.handler(), ctx.topic()), (Some("sum"), events[0].topic()));
+    ///     ctx.emit("sum", events.iter().map(|event| event.payload()).sum())?;
+    ///     let last = Cause::of(&events[events.len() - 1]);
+    ///     ctx.event("end", 0).cause(last).emit()?;
+    ///     Ok(Flow::Continue)
+    /// })?;
+    /// let mut batch = Emitter::inline(&handlers).start_batch();
+    /// batch.emit("row.added", 1)?;
+    /// batch.emit("row.added", 2)?;
+    /// assert!(batch.commit()?.is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn handle_batch_with(
+        self,
+        handle: impl Fn(&[Event<T>], &Context<T>) -> Result<Flow, BoxError> + Send + Sync + 'static,
+    ) -> Result<HandlerId, PatternsError> {
+        self.register(|| Callback::Batch(Box::new(handle)))
     }
 
     fn register(

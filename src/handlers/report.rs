@@ -9,6 +9,9 @@ use super::failure::Failure;
 ///
 /// `matched = called + skipped`. Each failure counts in `failed`, and is in `errors`.
 ///
+/// That of a batch is the sum over its events. A batch handler matches each event by itself, and each that it
+/// is called with counts as called: with three events, it adds three. If that call fails, that is one failure.
+///
 /// ```
 /// use chanbus::{Emitter, Handlers};
 ///
@@ -33,9 +36,9 @@ pub struct Report<T> {
     /// Handlers that were not called: a filter said no, propagation was stopped, the one call of a
     /// `once` was taken, it was removed meanwhile, or its executor refused it.
     pub skipped: usize,
-    /// A handler stopped propagation.
+    /// A handler stopped propagation; of a batch, that of at least one event.
     pub stopped: bool,
-    /// A middleware blocked the event; no handler saw it.
+    /// A middleware blocked the event; no handler saw it. Of a batch, at least one event.
     pub blocked: bool,
     /// What failed, in the order in which it did.
     pub errors: Vec<Failure<T>>,
@@ -52,6 +55,17 @@ impl<T> Report<T> {
             blocked: false,
             errors: Vec::new(),
         }
+    }
+
+    /// Adds what another event came to.
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.matched += other.matched;
+        self.called += other.called;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.stopped |= other.stopped;
+        self.blocked |= other.blocked;
+        self.errors.append(&mut other.errors);
     }
 
     /// Whether nothing failed.
@@ -105,7 +119,7 @@ impl<T> fmt::Debug for Report<T> {
     }
 }
 
-/// Handlers that failed for one event; made by [`Report::into_result`].
+/// Handlers that failed for one event or one batch; made by [`Report::into_result`].
 ///
 /// ```
 /// # use chanbus::{Emitter, Handlers};

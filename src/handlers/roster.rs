@@ -126,8 +126,7 @@ impl<T: Send + Sync + 'static> Roster<T> {
     pub(super) fn of_topic(&self, topic: &str) -> Listed<'_, T> {
         let mut found = Listed(SmallVec::new());
         self.index.lookup(topic, |_, entry| found.0.push(entry));
-        let order = |entry: &&Arc<Entry<T>>| (entry.terms.priority, entry.id);
-        found.0.sort_unstable_by_key(order);
+        found.0.sort_unstable_by_key(|entry| entry.key());
         found.0.dedup_by_key(|entry| entry.id);
         found
     }
@@ -171,6 +170,8 @@ pub(super) struct Route<T: Send + Sync + 'static> {
     pub(super) plain: bool,
     /// Some are async.
     pub(super) has_async: bool,
+    /// Some take batches.
+    pub(super) has_batch: bool,
 }
 
 impl<T: Send + Sync + 'static> Route<T> {
@@ -184,6 +185,7 @@ impl<T: Send + Sync + 'static> Route<T> {
         Route {
             plain: entries.iter().all(|entry| entry.is_plain()),
             has_async: entries.iter().any(|entry| entry.is_async()),
+            has_batch: entries.iter().any(|entry| entry.is_batch()),
             entries,
         }
     }

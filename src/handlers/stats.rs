@@ -45,7 +45,7 @@ pub struct HandlersStats {
     pub services: usize,
     /// Events that came to their end here, blocked ones included.
     pub events: u64,
-    /// Calls of handlers.
+    /// Calls of handlers; one with several events of a batch counts as so many.
     pub called: u64,
     /// Failures: see [`Report::failed`](crate::Report::failed).
     pub failed: u64,
@@ -57,7 +57,7 @@ pub struct HandlersStats {
     pub panicked_error_handlers: u64,
 }
 
-/// How many handlers of each kind there are. The last three go across the first two.
+/// How many handlers of each kind there are. The last two go across the first three.
 ///
 /// ```
 /// # use chanbus::{Handlers, Priority};
@@ -74,7 +74,7 @@ pub struct HandlersByKind {
     pub sync: usize,
     /// By `handle_async`.
     pub r#async: usize,
-    /// That take whole batches.
+    /// That take whole batches, by `handle_batch`.
     pub batch: usize,
     /// That are called once at all.
     pub once: usize,
@@ -114,10 +114,11 @@ impl fmt::Display for HandlersStats {
         let kinds = &self.by_kind;
         writeln!(
             f,
-            "registry: {} handlers ({} sync, {} async, {} once, {} monitors) on {} patterns, {} middleware, {} services",
+            "registry: {} handlers ({} sync, {} async, {} batch, {} once, {} monitors) on {} patterns, {} middleware, {} services",
             self.handlers,
             kinds.sync,
             kinds.r#async,
+            kinds.batch,
             kinds.once,
             kinds.monitor,
             self.by_pattern.len(),
@@ -153,6 +154,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
             match seat.entry.kind() {
                 HandlerKind::Sync => by_kind.sync += 1,
                 HandlerKind::Async => by_kind.r#async += 1,
+                HandlerKind::Batch => by_kind.batch += 1,
             }
             by_kind.once += usize::from(seat.entry.terms.once);
             by_kind.monitor += usize::from(seat.entry.terms.priority.is_monitor());
@@ -274,11 +276,12 @@ impl Histogram {
         }
     }
 
-    pub(super) fn add(&self, time: Duration) {
+    /// Something took that long, so many times.
+    pub(super) fn add(&self, time: Duration, times: u64) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         // Relaxed throughout: statistics.
-        self.classes[class_of(nanos)].fetch_add(1, Relaxed);
-        self.nanos.fetch_add(nanos, Relaxed);
+        self.classes[class_of(nanos)].fetch_add(times, Relaxed);
+        self.nanos.fetch_add(nanos.saturating_mul(times), Relaxed);
         // Looked at first, as it seldom rises.
         if nanos > self.longest.load(Relaxed) {
             self.longest.fetch_max(nanos, Relaxed);
@@ -357,7 +360,7 @@ mod tests {
     fn h11_percentiles_are_at_most_an_eighth_too_high() {
         let histogram = Histogram::new();
         for micros in 1..=1_000 {
-            histogram.add(Duration::from_micros(micros));
+            histogram.add(Duration::from_micros(micros), 1);
         }
         let times = histogram.times();
         let near = |time: Duration, micros: u64| {

@@ -1,10 +1,12 @@
-//! The promises about handlers, H1 to H13, each sentence attacked.
+//! The promises about handlers, H1 to H14, each sentence attacked.
 // Helpers of tests may stop at the first surprise, as tests may.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod batch_model;
+mod batches;
 mod chains;
 mod corners;
 mod destructors;

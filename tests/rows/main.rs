@@ -5,6 +5,7 @@
 
 mod codechu;
 mod mtaio;
+mod mtaio_batches;
 mod mtaio_classes;
 mod mtaio_derived;
 mod mtaio_errors;

@@ -98,7 +98,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
 
     /// How many events may be at their handlers at the same time. With one, each event's handlers have
     /// ended before the next event's begin. More need an executor with threads of its own, and events
-    /// may overtake each other there. Zero counts as one.
+    /// may overtake each other there. Those of a batch count as one. Zero counts as one.
     ///
     /// ```
     /// # use chanbus::{Bus, Dispatcher, Handlers, ThreadPool};

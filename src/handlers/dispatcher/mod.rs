@@ -7,7 +7,7 @@
 //! held for a look, never while a handler runs or somebody waits.
 //!
 //! *Taking.* The thread takes an event under the lock, where it also sees whether it is still wanted: so
-//! no event is taken after a stop has returned. Where there is none it sleeps until the subscription
+//! no event is taken after a stop has returned. Events of one batch are taken, handled and waited for together. Where there is none it sleeps until the subscription
 //! has one, or somebody nudges it.
 //!
 //! *Epochs.* Each start begins a new epoch. A thread, and a run that was handed to an executor, belong to
@@ -117,9 +117,9 @@ pub(super) struct Shared<T: Send + Sync + 'static> {
 struct State {
     phase: Phase,
     epoch: u64,
-    /// Events that were taken since it was built.
+    /// Events that were taken since it was built, each of a batch.
     taken: u64,
-    /// Runs of this epoch that have not ended.
+    /// Runs of this epoch that have not ended; those of a batch are one.
     in_flight: usize,
     /// The thread of this epoch has not left.
     serving: bool,

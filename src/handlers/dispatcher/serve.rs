@@ -3,19 +3,25 @@
 use std::thread;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::{Fate, Nudge, Phase, Shared, StartError, State};
 use crate::bus::Overflow;
 use crate::error::TryRecvError;
 use crate::event::Event;
 use crate::handlers::executor::{Chosen, Mode};
 use crate::handlers::report::Report;
-use crate::handlers::run::{Run, Scene, Wait, block_on, detach, fly, walk};
+use crate::handlers::run::{Convoy, Run, Scene, Wait, block_on, detach, fly, walk};
 use crate::shield::{caught, discard};
 use crate::sync::{Arc, Receiver, Select};
 
+/// What is handled together. One lies in place, so that it costs no allocation.
+type Events<T> = SmallVec<[Event<T>; 1]>;
+
 /// What the thread finds when it looks for an event.
 enum Taken<T> {
-    Event(Event<T>),
+    /// One event, or those of a batch.
+    Events(Events<T>),
     /// None there, or no more allowed in flight: sleep, and look again.
     Nothing {
         /// An event would help; otherwise only a nudge does.
@@ -85,7 +91,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     fn serve(self: &Arc<Self>, desk: &Desk<T>) {
         loop {
             match self.take(desk.epoch) {
-                Taken::Event(event) => self.handle(desk, event),
+                Taken::Events(events) => self.handle(desk, events),
                 Taken::Nothing { events } => self.sleep(&desk.nudges, events),
                 Taken::Leave => break,
             }
@@ -112,11 +118,12 @@ impl<T: Send + Sync + 'static> Shared<T> {
             state.held_up = true;
             return Taken::Nothing { events: false };
         }
-        match self.sub.try_recv() {
-            Ok(event) => {
-                state.taken += 1;
+        match self.receive() {
+            Ok(events) => {
+                // A batch that has begun to leave the queue leaves it whole, whatever the limit is.
+                state.taken += events.len() as u64;
                 state.in_flight += 1;
-                Taken::Event(event)
+                Taken::Events(events)
             }
             // What was queued may have been pushed out meanwhile.
             Err(TryRecvError::Empty) if stopping => Taken::Leave,
@@ -126,6 +133,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 Taken::Leave
             }
         }
+    }
+
+    /// What came together, if anything is there.
+    fn receive(&self) -> Result<Events<T>, TryRecvError> {
+        Ok(SmallVec::from_buf([self.sub.try_recv()?]))
     }
 
     /// How many events have left the queue: taken, or pushed out by later ones.
@@ -148,8 +160,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
     }
 
-    /// Has one event handled.
-    fn handle(self: &Arc<Self>, desk: &Desk<T>, event: Event<T>) {
+    /// Has one event handled, or a batch.
+    fn handle(self: &Arc<Self>, desk: &Desk<T>, mut events: Events<T>) {
         let began = Instant::now();
         let inside = self.watch.enter();
         let ended = Ended {
@@ -157,39 +169,67 @@ impl<T: Send + Sync + 'static> Shared<T> {
             epoch: desk.epoch,
             nudge: desk.nudge.clone(),
             began,
+            events: events.len() as u64,
         };
         // Handlers are caught one by one; this is for what may come beside them, such as the destructor of
         // the event.
-        let handled = caught(|| match desk.scene.route(event) {
-            Err(_blocked) => drop(ended),
-            Ok(routed) => match &self.executor {
-                Chosen::Here { block_on: on } => {
-                    let on = *on && routed.route.has_async;
-                    let run = Run::new(desk.scene.clone(), routed);
-                    if on {
-                        block_on(fly(Arc::clone(&run), None, Mode::Sequential, Wait::Asleep));
-                        drop(run.report());
-                        drop(run);
-                    } else {
-                        drop(walk(run).report());
-                    }
-                    drop(ended);
-                }
-                Chosen::There(executor) => {
-                    let run = Run::new(desk.scene.clone(), routed);
-                    let (executor, mode) = (Arc::clone(executor), self.mode);
-                    detach(Box::pin(async move {
-                        fly(Arc::clone(&run), Some(executor), mode, Wait::Nobody).await;
-                        let _: Report<T> = run.report();
-                        drop(ended);
-                    }));
-                }
-            },
+        let handled = caught(|| match (events.pop(), events.is_empty()) {
+            (Some(event), true) => self.handle_one(desk, event, ended),
+            (last, _) => self.handle_batch(desk, events.into_iter().chain(last), ended),
         });
         if let Err(thrown) = handled {
             discard(thrown);
         }
         drop(inside);
+    }
+
+    fn handle_one(&self, desk: &Desk<T>, event: Event<T>, ended: Ended<T>) {
+        let Ok(routed) = desk.scene.route(event) else {
+            return;
+        };
+        let run = Run::new(desk.scene.clone(), routed);
+        match &self.executor {
+            Chosen::Here { block_on: on } => {
+                if *on && run.route.has_async {
+                    block_on(fly(Arc::clone(&run), None, Mode::Sequential, Wait::Asleep));
+                    drop(run.report());
+                    drop(run);
+                } else {
+                    drop(walk(run).report());
+                }
+                drop(ended);
+            }
+            Chosen::There(executor) => {
+                let (executor, mode) = (Arc::clone(executor), self.mode);
+                detach(Box::pin(async move {
+                    fly(Arc::clone(&run), Some(executor), mode, Wait::Nobody).await;
+                    let _: Report<T> = run.report();
+                    drop(ended);
+                }));
+            }
+        }
+    }
+
+    fn handle_batch(
+        &self,
+        desk: &Desk<T>,
+        events: impl IntoIterator<Item = Event<T>>,
+        ended: Ended<T>,
+    ) {
+        let convoy = Convoy::new(&desk.scene, desk.scene.route_all(events));
+        match &self.executor {
+            Chosen::Here { block_on } => {
+                drop(convoy.here(*block_on));
+                drop(ended);
+            }
+            Chosen::There(executor) => {
+                let (executor, mode) = (Arc::clone(executor), self.mode);
+                detach(Box::pin(async move {
+                    drop(convoy.fly(Some(executor), mode, Wait::Nobody).await);
+                    drop(ended);
+                }));
+            }
+        }
     }
 
     /// Goes to idle if nothing is left to wait for.
@@ -202,18 +242,20 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 }
 
-/// One event is on its way to its end; dropping it says that it has come there.
+/// One event, or a batch, is on its way to its end; dropping it says that it has come there.
 struct Ended<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
     epoch: u64,
     nudge: Nudge,
     began: Instant,
+    events: u64,
 }
 
 impl<T: Send + Sync + 'static> Drop for Ended<T> {
     fn drop(&mut self) {
         let shared = &self.shared;
-        shared.watch.dispatch.add(self.began.elapsed());
+        let watch = &shared.watch;
+        watch.dispatch.add(self.began.elapsed(), self.events);
         let mut state = shared.state.lock();
         if state.epoch != self.epoch {
             return;
@@ -227,3 +269,6 @@ impl<T: Send + Sync + 'static> Drop for Ended<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

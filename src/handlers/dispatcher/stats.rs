@@ -30,11 +30,11 @@ pub struct DispatcherStats {
     pub capacity: usize,
     /// Events that overflowed, by its subscription's policy.
     pub dropped: u64,
-    /// Events that are at their handlers now.
+    /// Events that are at their handlers now; a batch counts as one.
     pub in_flight: usize,
     /// Events that have come to their end, blocked ones included.
     pub handled: u64,
-    /// Calls of handlers.
+    /// Calls of handlers; one with several events of a batch counts as so many.
     pub called: u64,
     /// Failures: see [`Report::failed`](crate::Report::failed).
     pub failed: u64,
@@ -45,7 +45,8 @@ pub struct DispatcherStats {
     /// Handlers that a stop gave up on, and that still run.
     pub stuck: usize,
     /// For each event, the time from when it was taken from the queue until its last handler had ended,
-    /// middleware included; not how long it waited in the queue.
+    /// middleware included; not how long it waited in the queue. The events of a batch are taken together, and
+    /// have come to their end together.
     pub dispatch: Times,
     /// What there is in its registry, and what was done there by all.
     pub handlers: HandlersStats,

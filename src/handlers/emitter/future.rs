@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use crate::error::EmitError;
 use crate::handlers::report::Report;
 
-/// An emit that is on its way; made by [`Emitter::emit_async`](crate::Emitter::emit_async).
+/// An emit that is on its way; made by [`Emitter::emit_async`](crate::Emitter::emit_async) and, with `P` the
+/// events of a batch, by [`EmitterBatch::commit_async`](crate::EmitterBatch::commit_async).
 ///
 /// ```
 /// # use chanbus::{EmitFuture, Emitter, Handlers};
@@ -18,31 +19,31 @@ use crate::handlers::report::Report;
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 #[must_use = "handlers are called as it is polled"]
-pub struct EmitFuture<T>(State<T>);
+pub struct EmitFuture<T, P = T>(State<T, P>);
 
-type Ended<T> = Result<Report<T>, EmitError<T>>;
+type Ended<T, P> = Result<Report<T>, EmitError<P>>;
 
-enum State<T> {
-    Running(Pin<Box<dyn Future<Output = Ended<T>> + Send>>),
+enum State<T, P> {
+    Running(Pin<Box<dyn Future<Output = Ended<T, P>> + Send>>),
     /// Boxed, so that a future is no larger than its usual state.
-    Ended(Option<Box<Ended<T>>>),
+    Ended(Option<Box<Ended<T, P>>>),
 }
 
-impl<T> EmitFuture<T> {
-    pub(super) fn running(running: impl Future<Output = Ended<T>> + Send + 'static) -> Self {
+impl<T, P> EmitFuture<T, P> {
+    pub(super) fn running(running: impl Future<Output = Ended<T, P>> + Send + 'static) -> Self {
         EmitFuture(State::Running(Box::pin(running)))
     }
 
-    pub(super) fn ended(ended: Ended<T>) -> Self {
+    pub(super) fn ended(ended: Ended<T, P>) -> Self {
         EmitFuture(State::Ended(Some(Box::new(ended))))
     }
 }
 
 // What it holds of the payload is behind a box.
-impl<T> Unpin for EmitFuture<T> {}
+impl<T, P> Unpin for EmitFuture<T, P> {}
 
-impl<T> Future for EmitFuture<T> {
-    type Output = Ended<T>;
+impl<T, P> Future for EmitFuture<T, P> {
+    type Output = Ended<T, P>;
 
     /// Ready once; polled after that it is pending for ever.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -61,7 +62,7 @@ impl<T> Future for EmitFuture<T> {
     }
 }
 
-impl<T> fmt::Debug for EmitFuture<T> {
+impl<T, P> fmt::Debug for EmitFuture<T, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmitFuture").finish_non_exhaustive()
     }

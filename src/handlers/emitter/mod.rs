@@ -1,11 +1,13 @@
 //! Emits to handlers directly, without a bus or a queue.
 
+mod batch;
 mod emit;
 mod future;
 mod way;
 
 use std::fmt;
 
+pub use self::batch::EmitterBatch;
 pub use self::future::EmitFuture;
 
 use super::Handlers;
@@ -26,6 +28,7 @@ use crate::sync::Arc;
 /// | have the handlers ended when the emit returns | [`emit`](Emitter::emit) |
 /// | the same in a task, without blocking it | [`emit_async`](Emitter::emit_async) |
 /// | hand the event over and go on | [`emit_detached`](Emitter::emit_detached) |
+/// | emit many at once, or all or none | [`batch`](Emitter::batch), [`start_batch`](Emitter::start_batch) |
 /// | give it a source, metadata, extensions | [`event`](Emitter::event) |
 ///
 /// Which handlers run on which thread is the executor's: see [`Executor`]. In which order is theirs: see

@@ -11,13 +11,17 @@ use crate::handlers::dispatcher::Whereabouts;
 use crate::handlers::executor::{Chosen, Mode, Waiting};
 use crate::handlers::failure::{Failure, FailureKind};
 use crate::handlers::held::Held;
+use crate::handlers::middleware::Middleware;
 use crate::handlers::report::Report;
 use crate::handlers::roster::{Roster, Route};
-use crate::handlers::run::{Routed, Run, Scene, Wait, block_on, detach, fly, walk, walk_plain};
+use crate::handlers::run::{
+    Convoy, Routed, RoutedBatch, Run, Scene, Wait, block_on, detach, fly, walk, walk_plain,
+};
 use crate::registry::Resolved;
 use crate::shield::caught;
 use crate::sync::Arc;
 use crate::sync::Ordering::Relaxed;
+use crate::topic::Topic;
 
 /// An event with its handlers; or what became of it, if middleware blocked it; or why there is none.
 pub(super) type Prepared<T> = Result<Result<Routed<T>, Report<T>>, EmitError<T>>;
@@ -142,6 +146,10 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         })
     }
 
+    pub(super) fn now_nanos(&self) -> u64 {
+        self.0.clock.now_nanos()
+    }
+
     /// Runs all handlers, and returns when they have ended.
     pub(super) fn handle(&self, routed: Routed<T>) -> Report<T> {
         match &self.0.executor {
@@ -193,6 +201,49 @@ impl<T: Send + Sync + 'static> Emitter<T> {
         }));
     }
 
+    /// Runs all handlers of a batch, and returns when they have ended.
+    pub(super) fn handle_batch(&self, batch: RoutedBatch<T>) -> Report<T> {
+        if !batch.events.iter().any(|routed| routed.route.has_batch) {
+            let mut report = batch.report;
+            for routed in batch.events {
+                report.add(self.handle(routed));
+            }
+            return report;
+        }
+        match &self.0.executor {
+            Chosen::Here { block_on } => Convoy::new(&self.scene(), batch).here(*block_on),
+            Chosen::There(executor) => {
+                let convoy = Convoy::new(&self.scene_within(), batch);
+                let executor = Some(Arc::clone(executor));
+                block_on(convoy.fly(executor, self.current_mode(), Wait::Asleep))
+            }
+        }
+    }
+
+    pub(super) fn hand_batch_over(&self, events: Vec<Event<T>>) {
+        let batch = self.scene().route_all(events);
+        let Chosen::There(executor) = &self.0.executor else {
+            drop(self.handle_batch(batch));
+            return;
+        };
+        let convoy = Convoy::new(&self.scene(), batch);
+        let (executor, mode) = (Arc::clone(executor), self.current_mode());
+        detach(Box::pin(async move {
+            drop(convoy.fly(Some(executor), mode, Wait::Nobody).await);
+        }));
+    }
+
+    pub(super) fn handle_batch_async(&self, events: Vec<Event<T>>) -> EmitFuture<T, Vec<Event<T>>> {
+        let scene = self.scene_within();
+        let convoy = Convoy::new(&scene, scene.route_all(events));
+        let mode = self.current_mode();
+        let executor = match &self.0.executor {
+            Chosen::Here { .. } => None,
+            Chosen::There(executor) => Some(Arc::clone(executor)),
+        };
+        EmitFuture::running(async move { Ok(convoy.fly(executor, mode, Wait::Awaited).await) })
+    }
+
     pub(super) fn prepared_async(&self, prepared: Prepared<T>) -> EmitFuture<T> {
         let routed = match prepared {
             Ok(Ok(routed)) => routed,
@@ -226,8 +277,66 @@ impl<T: Send + Sync + 'static> Scene<T> {
         let middleware = Arc::clone(&version.content.middleware);
         drop(version);
         self.core.catch_up(generation);
-        let mut event = event;
-        for middleware in &*middleware {
+        let event = self.pass(&middleware, event)?;
+        let route = self
+            .core
+            .route_in(&self.core.registry.load(), event.topic());
+        Self::routed(event, route)
+    }
+
+    /// Passes events through all middleware, one after the other, and then finds the handlers of those that
+    /// are left, all in the same moment.
+    pub(in crate::handlers) fn route_all(
+        &self,
+        events: impl IntoIterator<Item = Event<T>>,
+    ) -> RoutedBatch<T> {
+        let middleware = self.core.read(|roster| Arc::clone(&roster.middleware));
+        let mut report = Report::new();
+        let mut passed = Vec::new();
+        for event in events {
+            match self.pass(&middleware, event) {
+                Ok(event) => passed.push(event),
+                Err(blocked) => report.add(blocked),
+            }
+        }
+        let version = self.core.registry.load();
+        let generation = version.generation();
+        let mut before: Option<(Topic, Arc<Route<T>>)> = None;
+        let mut routes = Vec::with_capacity(passed.len());
+        for event in &passed {
+            let topic = event.topic();
+            let route = match &before {
+                // Runs of one topic are looked up once.
+                Some((last, route)) if last == topic => Some((Arc::clone(route), generation)),
+                _ => self.core.route_in(&version, topic),
+            };
+            before = route
+                .as_ref()
+                .map(|(route, _)| (topic.clone(), Arc::clone(route)));
+            routes.push(route);
+        }
+        // Not held while handlers run, who may take long, and would keep all that changes remove.
+        drop((version, before));
+        let mut events = Vec::with_capacity(passed.len());
+        for (event, route) in passed.into_iter().zip(routes) {
+            match Self::routed(event, route) {
+                Ok(routed) => events.push(routed),
+                Err(nobody) => report.add(nobody),
+            }
+        }
+        if events.is_empty() {
+            self.core.catch_up(generation);
+        }
+        RoutedBatch { events, report }
+    }
+
+    /// The event as all middleware leaves it; or what became of it, if it was blocked.
+    fn pass(
+        &self,
+        middleware: &[Arc<Middleware<T>>],
+        mut event: Event<T>,
+    ) -> Result<Event<T>, Report<T>> {
+        for middleware in middleware {
             let Some(pass) = &middleware.pass else {
                 continue;
             };
@@ -243,10 +352,7 @@ impl<T: Send + Sync + 'static> Scene<T> {
                 }
             };
         }
-        let route = self
-            .core
-            .route_in(&self.core.registry.load(), event.topic());
-        Self::routed(event, route)
+        Ok(event)
     }
 
     fn routed(

@@ -89,7 +89,9 @@ pub trait Executor: Send + Sync + 'static {
 
 /// Which handlers of an event run together (H2).
 ///
-/// Stopping propagation acts between steps: who runs together with the one that stops is not stopped.
+/// Stopping propagation acts between steps: who runs together with the one that stops is not stopped. A
+/// [batch handler](crate::On::handle_batch) is a step of its own in all of them, between those that come before
+/// it and those that come after.
 ///
 /// ```
 /// use chanbus::{Emitter, Handlers, Mode, ThreadPool};

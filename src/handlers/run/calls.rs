@@ -15,7 +15,7 @@ use crate::sync::thread_number;
 /// A call that has begun; its end is told by [`end`](Run::end).
 pub(super) struct Begun {
     /// In the dispatcher's books, if there is one.
-    shift: Option<Shift>,
+    pub(super) shift: Option<Shift>,
 }
 
 impl<T: Send + Sync + 'static> Run<T> {
@@ -36,6 +36,7 @@ impl<T: Send + Sync + 'static> Run<T> {
                 Ok(Flow::Continue)
             }
             Callback::Handle(handle) => handle(&self.event, context),
+            Callback::Batch(handle) => handle(std::slice::from_ref(&self.event), context),
             // Called by `AsyncCall`; and nothing is called while it is dropped.
             Callback::Async(_) | Callback::Gone => Ok(Flow::Continue),
         });
@@ -83,14 +84,14 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     #[inline]
-    fn enter(&self, entry: &Entry<T>) -> Begun {
+    pub(super) fn enter(&self, entry: &Entry<T>) -> Begun {
         let watch = self.scene.watch.as_ref();
         let shift = watch.map(|watch| watch.begin(entry, self.event.topic()));
         Begun { shift }
     }
 
     #[inline]
-    fn leave(&self, begun: Begun) {
+    pub(super) fn leave(&self, begun: Begun) {
         if let (Some(shift), Some(watch)) = (begun.shift, &self.scene.watch) {
             watch.end(shift);
         }
@@ -98,7 +99,7 @@ impl<T: Send + Sync + 'static> Run<T> {
 
     /// It was claimed, so it goes whatever comes of the call.
     #[cold]
-    fn remove_claimed(&self, entry: &Entry<T>) {
+    pub(super) fn remove_claimed(&self, entry: &Entry<T>) {
         self.scene.core.remove(entry.id);
         trace!(self.scene.debug(), id = %entry.id, "the one call of a handler was claimed");
     }
@@ -113,7 +114,7 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     /// Whether all filters say yes; one that panics says no, and is reported (H5).
-    fn passes(&self, entry: &Entry<T>) -> bool {
+    pub(super) fn passes(&self, entry: &Entry<T>) -> bool {
         if entry.terms.filters.is_empty() {
             return true;
         }
@@ -190,13 +191,17 @@ impl<T: Send + Sync + 'static> Run<T> {
 
     #[cold]
     pub(super) fn fail_at(&self, entry: &Entry<T>, place: FailurePlace, kind: FailureKind) {
+        self.fail_with(entry, Failure::of_handler(&self.event, entry, place, kind));
+    }
+
+    #[cold]
+    pub(super) fn fail_with(&self, entry: &Entry<T>, failure: Failure<T>) {
         // Relaxed: a statistic.
         entry.counts.failed.fetch_add(1, Relaxed);
-        let failure = Failure::of_handler(&self.event, entry, place, kind);
         trace!(self.scene.debug(), "{}", shown(&failure));
         // Kept first, so that the report has it before what comes of telling it.
         self.keep(failure.clone());
-        let callback = match place {
+        let callback = match failure.place() {
             FailurePlace::Handler => entry.terms.on_failure.as_ref(),
             _ => None,
         };

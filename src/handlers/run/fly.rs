@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use super::Run;
+use super::batch_call::BatchCall;
 use super::step::{Step, Task, TaskFuture, Work};
 use crate::handlers::executor::{Executor, Job, Mode, Waiting};
 use crate::handlers::roster::Route;
@@ -28,45 +29,63 @@ pub(in crate::handlers) enum Wait {
 
 /// Runs all handlers of an event. Without an executor, whoever polls runs them; a worker of the executor
 /// that waits helps.
-pub(in crate::handlers) async fn fly<T: Send + Sync + 'static>(
+pub(in crate::handlers) fn fly<T: Send + Sync + 'static>(
     run: Arc<Run<T>>,
     executor: Option<Arc<dyn Executor>>,
     mode: Mode,
     wait: Wait,
+) -> impl Future<Output = ()> + Send {
+    let all = 0..run.route.entries.len();
+    fly_part(run, all, executor, mode, wait)
+}
+
+/// Runs those in these places, likewise.
+pub(super) async fn fly_part<T: Send + Sync + 'static>(
+    run: Arc<Run<T>>,
+    places: Range<usize>,
+    executor: Option<Arc<dyn Executor>>,
+    mode: Mode,
+    wait: Wait,
 ) {
-    let mut from = 0;
-    while let Some(places) = next_step(&run.route, from, mode) {
-        from = places.end;
+    let mut left = places;
+    while let Some(places) = next_step(&run.route, left.clone(), mode) {
+        left.start = places.end;
         Flight::new(&run, executor.clone(), places, mode, wait).await;
     }
 }
 
-/// The handlers that run together, from this place on.
+/// The first of these handlers that run together.
 fn next_step<T: Send + Sync + 'static>(
     route: &Route<T>,
-    from: usize,
+    left: Range<usize>,
     mode: Mode,
 ) -> Option<Range<usize>> {
-    let first = route.entries.get(from)?;
-    let rest = route.entries[from..].iter();
+    let from = left.start;
+    let rest = &route.entries[left];
+    let first = rest.first()?;
+    let rest = rest.iter();
     let together = match mode {
         // An async one by itself; others in a row are one task, and each looks whether to go on.
         Mode::Sequential if first.is_async() => 1,
         Mode::Sequential => rest.take_while(|entry| !entry.is_async()).count(),
+        // By itself for one event as for a batch, so that it makes no difference who came alone.
+        _ if first.is_batch() => 1,
         Mode::Tiered => rest
-            .take_while(|entry| entry.terms.priority == first.terms.priority)
+            .take_while(|entry| entry.terms.priority == first.terms.priority && !entry.is_batch())
             .count(),
         Mode::Concurrent => {
             let monitors = first.terms.priority.is_monitor();
-            rest.take_while(|entry| entry.terms.priority.is_monitor() == monitors)
-                .count()
+            rest.take_while(|entry| {
+                entry.terms.priority.is_monitor() == monitors && !entry.is_batch()
+            })
+            .count()
         }
     };
     Some(from..from + together)
 }
 
 /// One step on its way.
-struct Flight<T: Send + Sync + 'static> {
+pub(super) struct Flight<T: Send + Sync + 'static> {
     step: Arc<Step>,
     executor: Option<Arc<dyn Executor>>,
     /// Handed out when the step is first polled.
@@ -96,6 +115,26 @@ impl<T: Send + Sync + 'static> Flight<T> {
             let tasks = places.map(task).collect();
             (step, tasks)
         };
+        Self::of(step, tasks, executor, wait)
+    }
+
+    /// A step of one batch handler with all its events.
+    pub(super) fn together(
+        call: &Arc<BatchCall<T>>,
+        executor: Option<Arc<dyn Executor>>,
+        wait: Wait,
+    ) -> Self {
+        let step = Step::new(1);
+        let task = Task::together(call, &step);
+        Self::of(step, vec![task], executor, wait)
+    }
+
+    fn of(
+        step: Arc<Step>,
+        tasks: Vec<Arc<Task<T>>>,
+        executor: Option<Arc<dyn Executor>>,
+        wait: Wait,
+    ) -> Self {
         Flight {
             step,
             executor,

@@ -2,15 +2,19 @@
 //!
 //! A [`Run`] is what all that work on one event share. Whoever works calls handlers by it, one at a
 //! time or many threads at once; which, and in which order, is up to [`walk()`] (one thread, one after
-//! the other) and [`fly()`] (steps of handlers that run together).
+//! the other) and [`fly()`] (steps of handlers that run together). A [`Convoy`] is many of them that take
+//! turns.
 
+mod batch_call;
 mod calls;
+mod convoy;
 mod drive;
 mod fly;
 mod futures;
 mod step;
 mod walk;
 
+pub(super) use self::convoy::Convoy;
 pub(super) use self::drive::{block_on, detach};
 pub(super) use self::fly::{Wait, fly};
 pub(super) use self::step::Work;
@@ -42,8 +46,8 @@ pub(super) struct Run<T: Send + Sync + 'static> {
     called: AtomicUsize,
     skipped: AtomicUsize,
     failures: Mutex<Vec<Failure<T>>>,
-    /// There are some, so that nobody locks to find none.
-    failed: AtomicBool,
+    /// How many there were, so that nobody locks to find none.
+    failed: AtomicUsize,
     /// Its sums were added to those of all.
     counted: AtomicBool,
 }
@@ -83,6 +87,12 @@ pub(super) struct Routed<T: Send + Sync + 'static> {
     pub(super) generation: u64,
 }
 
+/// Events that are ready for their handlers, and what became of those that middleware blocked.
+pub(super) struct RoutedBatch<T: Send + Sync + 'static> {
+    pub(super) events: Vec<Routed<T>>,
+    pub(super) report: Report<T>,
+}
+
 impl<T: Send + Sync + 'static> Run<T> {
     pub(super) fn new(scene: Scene<T>, routed: Routed<T>) -> Arc<Self> {
         Arc::new(Run {
@@ -94,7 +104,7 @@ impl<T: Send + Sync + 'static> Run<T> {
             called: AtomicUsize::new(0),
             skipped: AtomicUsize::new(0),
             failures: Mutex::new(Vec::new()),
-            failed: AtomicBool::new(false),
+            failed: AtomicUsize::new(0),
             counted: AtomicBool::new(false),
         })
     }
@@ -131,16 +141,12 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     fn sums(&self) -> Report<T> {
-        // Acquire: pairs with `fail`.
-        let errors = if self.failed.load(Acquire) {
-            std::mem::take(&mut *self.failures.lock())
-        } else {
-            Vec::new()
-        };
+        let errors = self.take_failures();
         Report {
             matched: self.route.entries.len(),
             called: self.called.load(Relaxed),
-            failed: errors.len(),
+            // Relaxed: `take_failures` has looked.
+            failed: self.failed.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
             stopped: self.is_stopped(),
             blocked: false,
@@ -148,11 +154,21 @@ impl<T: Send + Sync + 'static> Run<T> {
         }
     }
 
+    /// What failed and was not taken yet.
+    fn take_failures(&self) -> Vec<Failure<T>> {
+        // Acquire: pairs with `keep`.
+        if self.failed.load(Acquire) > 0 {
+            std::mem::take(&mut *self.failures.lock())
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Keeps a failure for the report.
     fn keep(&self, failure: Failure<T>) {
         self.failures.lock().push(failure);
         // Release: who sees it finds the failure.
-        self.failed.store(true, Release);
+        self.failed.fetch_add(1, Release);
     }
 }
 

@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use super::Run;
+use super::batch_call::BatchCall;
 use super::futures::AsyncCall;
 use crate::cause::Cause;
 use crate::handlers::context::Context;
@@ -91,12 +92,14 @@ pub(in crate::handlers) trait Work: Send + Sync {
     fn handler(&self) -> Option<&str>;
 }
 
-/// Some handlers in a row, or one that is async.
+/// Some handlers in a row, or one that is async, or one with many events.
 pub(super) struct Task<T: Send + Sync + 'static> {
     run: Arc<Run<T>>,
     places: Range<usize>,
     /// Whether propagation was stopped before this step; `None` if each handler is a step by itself.
     stopped: Option<bool>,
+    /// The call, if it is one with many events, of which `run` is the first.
+    together: Option<Arc<BatchCall<T>>>,
     claimed: AtomicBool,
     step: Arc<Step>,
 }
@@ -112,6 +115,20 @@ impl<T: Send + Sync + 'static> Task<T> {
             run: Arc::clone(run),
             places,
             stopped,
+            together: None,
+            claimed: AtomicBool::new(false),
+            step: Arc::clone(step),
+        })
+    }
+
+    /// One handler with many events.
+    pub(super) fn together(call: &Arc<BatchCall<T>>, step: &Arc<Step>) -> Arc<Self> {
+        let first = call.first();
+        Arc::new(Task {
+            run: Arc::clone(&first.run),
+            places: first.place..first.place + 1,
+            stopped: None,
+            together: Some(Arc::clone(call)),
             claimed: AtomicBool::new(false),
             step: Arc::clone(step),
         })
@@ -135,6 +152,10 @@ impl<T: Send + Sync + 'static> Task<T> {
 impl<T: Send + Sync + 'static> Work for Task<T> {
     fn run(&self) {
         let Some(_ending) = self.claim() else { return };
+        if let Some(together) = &self.together {
+            together.call();
+            return;
+        }
         let _inside = self.run.scene.enter();
         let mut context = Context::new(Arc::clone(&self.run), self.places.start);
         Cause::scope(&self.run.event, || {
@@ -157,6 +178,10 @@ impl<T: Send + Sync + 'static> Work for Task<T> {
 
     fn refuse(&self, why: Option<Refusal>) {
         let Some(_ending) = self.claim() else { return };
+        if let Some(together) = &self.together {
+            together.refuse(why.map_or(FailureKind::Lost, FailureKind::Refused));
+            return;
+        }
         let _inside = self.run.scene.enter();
         Cause::scope(&self.run.event, || {
             for place in self.places.clone() {

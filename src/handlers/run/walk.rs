@@ -1,5 +1,7 @@
 //! All handlers of an event one after the other, on this thread.
 
+use std::ops::Range;
+
 use super::{Routed, Run, Scene};
 use crate::cause::Cause;
 use crate::event::Event;
@@ -82,12 +84,22 @@ fn fail_plain<T: Send + Sync + 'static>(
 }
 
 /// Calls all handlers; async ones are refused, as nobody here runs them. What was run comes back.
+#[inline]
 pub(in crate::handlers) fn walk<T: Send + Sync + 'static>(run: Arc<Run<T>>) -> Arc<Run<T>> {
+    let all = 0..run.route.entries.len();
+    walk_part(run, all)
+}
+
+/// Calls those in these places, likewise.
+pub(super) fn walk_part<T: Send + Sync + 'static>(
+    run: Arc<Run<T>>,
+    places: Range<usize>,
+) -> Arc<Run<T>> {
     // The context has the run for as long as this needs it, which spares a count.
     let mut context = Context::new(run, 0);
     let scope = Cause::scoped(&context.run().event);
     let mut called = 0;
-    for place in 0..context.run().route.entries.len() {
+    for place in places {
         context.stand_for(place);
         let (run, entry) = (context.run(), context.entry());
         if entry.is_async() {
