@@ -119,7 +119,7 @@ fn retained_every_way_to_emit_is_kept_whoever_listens() {
                 drop(retained);
                 emit(&bus, 3);
                 assert_eq!(bus.stats().retained, 0);
-                assert_eq!(drained(&late(&bus, "**")), [], "{name}");
+                assert!(late(&bus, "**").is_empty(), "{name}");
             }
         }
     }
@@ -425,7 +425,7 @@ fn retained_goes_on_after_a_reset_and_after_clear() {
     publisher.emit(2).unwrap();
     assert_eq!(state(&retained), [("a".into(), 2)]);
     retained.clear();
-    assert_eq!(drained(&late(&bus, "*")), []);
+    assert!(late(&bus, "*").is_empty());
     bus.emit("b", 3).unwrap();
     publisher.emit(4).unwrap();
     assert_eq!(drained(&late(&bus, "*")), [3, 4]);
