@@ -37,8 +37,11 @@ fn late(bus: &Bus<u32>, patterns: &str) -> Subscription<u32> {
     sub.subscribe().unwrap()
 }
 
+/// A way to emit, and its name.
+type Way = (&'static str, fn(&Bus<u32>, u32));
+
 /// Every way to emit one event of the topic `a.b`.
-fn ways() -> Vec<(&'static str, fn(&Bus<u32>, u32))> {
+fn ways() -> Vec<Way> {
     vec![
         ("emit", |bus, n| {
             bus.emit("a.b", n).unwrap();
