@@ -114,10 +114,7 @@ impl<T> Core<T> {
                 Some(emitted) => Ok(emitted),
             };
         }
-        if route.retained {
-            return self.emit_caused(topic, payload);
-        }
-        let emitted = self.send(resolved, payload, None);
+        let emitted = self.send(resolved, payload, None)?;
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -136,12 +133,10 @@ impl<T> Core<T> {
             Ok(resolved) => resolved,
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
-        let emitted = if self.past.has_history() || resolved.route.retained {
-            let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-            self.send_kept(event, None)
-                .map_err(|error| error.map(|event| self.payload_of(event)))?
+        let emitted = if self.past.has_history() {
+            self.send_payload_kept(&resolved.topic, payload, cause)?
         } else {
-            self.send(&resolved, payload, cause)
+            self.send(&resolved, payload, cause)?
         };
         self.unbound.add(1);
         Ok(emitted)
@@ -242,13 +237,34 @@ impl<T> Core<T> {
     }
 
     /// Delivers by a route that was resolved; nothing is made if nobody would see it.
-    fn send(&self, resolved: &Resolved<T>, payload: T, cause: Option<Cause>) -> Emitted {
+    fn send(
+        &self,
+        resolved: &Resolved<T>,
+        payload: T,
+        cause: Option<Cause>,
+    ) -> Result<Emitted, EmitError<T>> {
         if resolved.route.is_empty() {
             self.discard_unmatched(&resolved.topic, cause, payload);
-            return Emitted::default();
+            return Ok(Emitted::default());
+        }
+        if resolved.route.retained {
+            return self.send_payload_kept(&resolved.topic, payload, cause);
         }
         let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-        self.send_on(&resolved.topic, &resolved.route, event, None)
+        Ok(self.send_on(&resolved.topic, &resolved.route, event, None))
+    }
+
+    /// Makes an event that is kept, and delivers it.
+    #[inline(never)]
+    fn send_payload_kept(
+        &self,
+        topic: &Topic,
+        payload: T,
+        cause: Option<Cause>,
+    ) -> Result<Emitted, EmitError<T>> {
+        let event = self.event(topic, payload, None, Extras::caused(cause));
+        self.send_kept(event, None)
+            .map_err(|error| error.map(|event| self.payload_of(event)))
     }
 
     /// Delivers many by one route.
