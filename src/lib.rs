@@ -52,6 +52,7 @@
 //! | choose how exact timestamps are | [`Clock`] |
 //! | act on the emitting thread | [`Bus::tap`] |
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
+//! | begin with the state, then hear of changes | [`Bus::retained`], [`SubscriptionBuilder::with_retained`] |
 //! | see what goes on | [`Bus::stats`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
 //! | publish messages to all, or to a topic | a [`Channel`] |
@@ -168,7 +169,7 @@
 //!   them. Across publishers there is no promised order.
 //! - Under [`Overflow::Latest`] the order holds for each topic, and an event that replaces another
 //!   takes over its place.
-//! - Replayed events come before live ones, with no gap, duplicate or inversion between them.
+//! - Replayed and [retained](SubscriptionBuilder::with_retained) events come before live ones, with no gap, duplicate or inversion between them.
 //! - A subscription that [`subscribe`](Bus::subscribe) returned before an emit began is part of that
 //!   emit; one that was dropped before is not. Every emit sees one consistent set.
 //! - An emit from inside a filter comes, in every queue, before the event that was being filtered;
@@ -332,7 +333,8 @@
 //! # Memory and time
 //!
 //! Memory is bounded by configuration: subscriptions by [`BusBuilder::max_subscribers`] (64 unless
-//! told otherwise; one more is an error), queues by their capacity, the history by its length, the
+//! told otherwise; one more is an error), queues by their capacity, the history by its length, what
+//! is [retained](Bus::retained) by its capacity (1,000 topics unless told otherwise), the
 //! cache of routes by [`BusBuilder::route_cache`]; nothing grows with the number of topics ever
 //! emitted. An idle consumer sleeps in the operating system. What an emit does, step by step, is
 //! listed at [`Bus`]. Timestamps come from the kernel's coarse clock unless told otherwise, and may be
@@ -375,10 +377,11 @@ pub use bus::Fields;
 pub use bus::TokioTimer;
 pub use bus::{
     Batch, Batched, Beat, Bus, BusBuilder, BusStats, CaughtPanic, Closer, DEFAULT_CAPACITY,
-    DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE, Emitted,
-    Heartbeats, Inlet, IntoIter, Iter, MAX_CAPACITY, Overflow, PanicPlace, Publisher,
-    RecvBatchFuture, RecvFuture, Subscription, SubscriptionBuilder, SubscriptionStats, TapGuard,
-    TryIter, WaitFuture, WakeUps, WeakBus, global, global_or_default, set_global, take_global,
+    DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_RETAINED,
+    DEFAULT_ROUTE_CACHE, Emitted, Heartbeats, Inlet, IntoIter, Iter, MAX_CAPACITY, Overflow,
+    PanicPlace, Publisher, RecvBatchFuture, RecvFuture, Retained, RetainedBuilder, Retention,
+    Subscription, SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter, WaitFuture, WakeUps,
+    WeakBus, global, global_or_default, set_global, take_global,
 };
 #[cfg(feature = "stream")]
 pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};

@@ -1,18 +1,18 @@
 //! What all handles of one bus share, and the ways in: an emit, a registration, an end.
 
 use std::mem::needs_drop;
+use std::slice::from_ref;
 use std::time::Instant;
 
 use super::builder::Settings;
 use super::deliver::{Together, deliver, deliver_batch, deliver_fully, deliver_plainly};
 use super::deliver::{deliver_together, deliver_within};
-use super::discard::Pusher;
 use super::emitted::Emitted;
 use super::feed::Fed;
-use super::history::History;
 use super::ledger::Ledger;
 use super::panics::PanicHook;
 use super::pass::Way;
+use super::past::Archive;
 use super::routing::{Route, Table};
 use super::subscriber::{Bell, Ringer};
 use crate::cause::Cause;
@@ -38,7 +38,7 @@ pub(super) struct Details {
 pub(super) struct Core<T> {
     pub(super) settings: Settings,
     pub(super) registry: Registry<Table<T>, Ledger<T>>,
-    pub(super) history: Option<History<T>>,
+    pub(super) past: Archive<T>,
     /// Emits without a publisher; publishers count for themselves.
     pub(super) unbound: Striped,
     next_id: AtomicU64,
@@ -52,7 +52,7 @@ impl<T> Core<T> {
     pub(super) fn new(settings: Settings, ringer: Option<Ringer>) -> Self {
         Core {
             registry: Registry::new(Table::new(), Ledger::new(), settings.route_cache),
-            history: History::new(settings.history),
+            past: Archive::new(settings.history),
             unbound: Striped::new(),
             next_id: AtomicU64::new(0),
             ringer,
@@ -98,7 +98,7 @@ impl<T> Core<T> {
     /// Emits without extras: the plain way, and the fast one.
     #[inline]
     pub(super) fn emit(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
-        if Cause::is_set() || self.history.is_some() {
+        if Cause::is_set() || self.past.has_history() {
             return self.emit_caused(topic, payload);
         }
         let version = self.registry.load();
@@ -133,12 +133,12 @@ impl<T> Core<T> {
                 Some(emitted) => Ok(emitted),
             };
         }
-        let emitted = self.send(resolved, payload, None);
+        let emitted = self.send(resolved, payload, None)?;
         self.unbound.add(1);
         Ok(emitted)
     }
 
-    /// [`emit`](Core::emit) where there may be a cause, or a history.
+    /// [`emit`](Core::emit) where there may be a cause, or the event is kept.
     fn emit_caused(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
         let cause = match self.cause() {
             Ok(cause) => cause,
@@ -152,13 +152,10 @@ impl<T> Core<T> {
             Ok(resolved) => resolved,
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
-        let emitted = match &self.history {
-            None => self.send(&resolved, payload, cause),
-            Some(_) => {
-                let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-                self.send_event(event, None)
-                    .map_err(|error| error.map(|event| self.payload_of(event)))?
-            }
+        let emitted = if self.past.has_history() {
+            self.send_payload_kept(&resolved.topic, payload, cause)?
+        } else {
+            self.send(&resolved, payload, cause)?
         };
         self.unbound.add(1);
         Ok(emitted)
@@ -226,17 +223,14 @@ impl<T> Core<T> {
             Err(error) => return Err(EmitError::BadTopic { error, payload }),
         };
         let event = self.event(&topic, payload, None, Extras::caused(cause));
-        let (version, oldest) = match &self.history {
-            None => (self.snapshot().0, None),
-            Some(history) => history.append(&event, || self.snapshot()),
-        };
+        let (version, gone) = self.keep_wanted(from_ref(&event));
         if version.content.closed {
             return Err(EmitError::Closed(self.payload_of(event)));
         }
         let route = version.content.route_to_all(&topic);
-        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
+        let pusher = Self::pusher_of(&gone, Some(&event));
         let emitted = deliver(&topic, &route, event, self.on_panic());
-        self.discard_oldest(pusher, oldest);
+        self.discard_oldest(pusher, gone);
         self.unbound.add(1);
         Ok(emitted)
     }
@@ -247,15 +241,12 @@ impl<T> Core<T> {
         events: Vec<Event<T>>,
         way: Option<&Way<'_>>,
     ) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
-        let (version, oldest) = match &self.history {
-            None => (self.snapshot().0, Vec::new()),
-            Some(history) => history.append_all(&events, || self.snapshot()),
-        };
+        let (version, oldest) = self.keep_wanted(&events);
         if version.content.closed {
             return Err(EmitError::Closed(events));
         }
         let count = events.len() as u64;
-        let pusher = oldest.last().and(events.last()).and_then(Pusher::of);
+        let pusher = Self::pusher_of(&oldest, events.last());
         let sum = self.send_together(&version, events, way);
         self.discard_oldest(pusher, oldest);
         self.unbound.add(count);
@@ -309,13 +300,34 @@ impl<T> Core<T> {
     }
 
     /// Delivers by a route that was resolved; nothing is made if nobody would see it.
-    fn send(&self, resolved: &Resolved<T>, payload: T, cause: Option<Cause>) -> Emitted {
+    fn send(
+        &self,
+        resolved: &Resolved<T>,
+        payload: T,
+        cause: Option<Cause>,
+    ) -> Result<Emitted, EmitError<T>> {
         if resolved.route.is_empty() {
             self.discard_unmatched(&resolved.topic, cause, payload);
-            return Emitted::default();
+            return Ok(Emitted::default());
+        }
+        if resolved.route.retained {
+            return self.send_payload_kept(&resolved.topic, payload, cause);
         }
         let event = self.event(&resolved.topic, payload, None, Extras::caused(cause));
-        self.send_on(&resolved.topic, &resolved.route, event, None)
+        Ok(self.send_on(&resolved.topic, &resolved.route, event, None))
+    }
+
+    /// Makes an event that is kept, and delivers it.
+    #[inline(never)]
+    fn send_payload_kept(
+        &self,
+        topic: &Topic,
+        payload: T,
+        cause: Option<Cause>,
+    ) -> Result<Emitted, EmitError<T>> {
+        let event = self.event(topic, payload, None, Extras::caused(cause));
+        self.send_kept(event, None)
+            .map_err(|error| error.map(|event| self.payload_of(event)))
     }
 
     /// The time, as timestamps have it.
@@ -341,28 +353,41 @@ impl<T> Core<T> {
         event: Event<T>,
         patience: Option<Instant>,
     ) -> Result<Emitted, EmitError<Event<T>>> {
-        if self.history.is_none() && patience.is_none() {
+        if !self.past.has_history() {
             // The snapshot is only borrowed, which spares a reference count.
             let version = self.registry.load();
             if version.content.closed {
                 return Err(EmitError::Closed(event));
             }
-            return Ok(self.send_by(&version, event));
+            if !self.is_retained(&version, event.topic()) {
+                let Some(deadline) = patience else {
+                    return Ok(self.send_by(&version, event));
+                };
+                let owned = Arc::clone(&version);
+                drop(version);
+                return Ok(self.send_within(owned, event, deadline));
+            }
         }
-        let (version, oldest) = match &self.history {
-            None => (self.snapshot().0, None),
-            Some(history) => history.append(&event, || self.snapshot()),
-        };
+        self.send_kept(event, patience)
+    }
+
+    /// [`send_event`](Core::send_event) for an event that is kept, in a history or in a store.
+    pub(super) fn send_kept(
+        &self,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
+        let (version, gone) = self.keep(from_ref(&event));
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
-        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
+        let pusher = Self::pusher_of(&gone, Some(&event));
         let emitted = match patience {
             None => self.send_by(&version, event),
             Some(deadline) => self.send_within(version, event, deadline),
         };
-        // Last, as what its destructor emits comes after the event, in queues as in the history.
-        self.discard_oldest(pusher, oldest);
+        // Last, as what its destructor emits comes after the event, in queues as in what is kept.
+        self.discard_oldest(pusher, gone);
         Ok(emitted)
     }
 
@@ -372,14 +397,11 @@ impl<T> Core<T> {
         event: Event<T>,
         way: &Way<'_>,
     ) -> Result<Emitted, EmitError<Event<T>>> {
-        let (version, oldest) = match &self.history {
-            None => (self.snapshot().0, None),
-            Some(history) => history.append(&event, || self.snapshot()),
-        };
+        let (version, gone) = self.keep_wanted(from_ref(&event));
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
-        let pusher = oldest.as_ref().and_then(|_| Pusher::of(&event));
+        let pusher = Self::pusher_of(&gone, Some(&event));
         let emitted = match self.registry.route(&version, event.topic()) {
             Ok(found) if !found.route.taps.is_empty() => deliver_fully(
                 &found.topic,
@@ -391,15 +413,8 @@ impl<T> Core<T> {
             // The way matters only to those who would pass it on.
             _ => self.send_by(&version, event),
         };
-        self.discard_oldest(pusher, oldest);
+        self.discard_oldest(pusher, gone);
         Ok(emitted)
-    }
-
-    /// The snapshot of now, and whether the bus is open in it.
-    fn snapshot(&self) -> (Arc<Version<Table<T>>>, bool) {
-        let version = Arc::clone(&self.registry.load());
-        let open = !version.content.closed;
-        (version, open)
     }
 
     fn send_within(

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use super::core::Core;
 use super::routing::{Member, Table, Tap};
+use super::store::Store;
 use crate::error::SubscribeError;
 use crate::pattern::Pattern;
 use crate::sync::{Arc, Ordering};
@@ -92,6 +93,37 @@ impl<T> Core<T> {
         self.discard(tap.clear());
     }
 
+    /// Lists a store, in the same moment as it is put into the archive.
+    pub(super) fn add_store(
+        &self,
+        id: u64,
+        store: Store<T>,
+        patterns: Arc<[Pattern]>,
+    ) -> Result<(), SubscribeError> {
+        self.registry.update_with(
+            |table, _| {
+                if table.closed {
+                    return Err(SubscribeError::Closed);
+                }
+                table.add_store(id, patterns);
+                Ok(())
+            },
+            |publish| self.past.add(id, store, publish),
+        )
+    }
+
+    /// Takes a store off the list, and drops what it holds.
+    pub(super) fn remove_store(&self, id: u64) {
+        let removed = self.past.remove(id);
+        // An error says that it was not listed any more.
+        let _ = self
+            .registry
+            .update(|table, _| table.remove_store(id).ok_or(()));
+        for event in removed.into_iter().flat_map(|mut store| store.take()) {
+            self.discard_event(event);
+        }
+    }
+
     /// Closes the bus: no emit, no subscription, no tap any more; what is queued stays to be read.
     pub(super) fn close(&self) -> bool {
         let ended = self.registry.update(|table, ledger| {
@@ -113,15 +145,11 @@ impl<T> Core<T> {
         for seat in table.taps() {
             self.discard(seat.listener.clear());
         }
-        if let Some(history) = &self.history {
-            for event in history.take() {
-                self.discard_event(event);
-            }
-        }
+        self.drop_past(false);
         true
     }
 
-    /// Closes all subscriptions, empties the history and zeroes the counters.
+    /// Closes all subscriptions, empties what is kept of the past and zeroes the counters.
     pub(super) fn reset(&self) {
         let before = self.registry.update(|table, ledger| {
             ledger.reset(self.unbound.sum());
@@ -136,11 +164,7 @@ impl<T> Core<T> {
             self.close_mailbox(&seat.listener);
             seat.listener.let_go();
         }
-        if let Some(history) = &self.history {
-            for event in history.take() {
-                self.discard_event(event);
-            }
-        }
+        self.drop_past(true);
         if let Some(fed) = self.was_fed() {
             fed.reset();
         }

@@ -15,7 +15,6 @@ mod fields;
 mod gaps;
 mod global;
 mod handles;
-mod history;
 mod iter;
 mod ledger;
 mod membership;
@@ -23,11 +22,14 @@ mod nested;
 mod overflow;
 mod panics;
 mod pass;
+mod past;
 mod publisher;
 mod receive;
 mod receive_batch;
+mod retained;
 mod routing;
 mod stats;
+mod store;
 #[cfg(feature = "stream")]
 mod stream;
 mod subscribe;
@@ -58,6 +60,7 @@ pub use panics::{CaughtPanic, PanicPlace};
 pub use publisher::Publisher;
 pub use receive::RecvFuture;
 pub use receive_batch::RecvBatchFuture;
+pub use retained::{DEFAULT_RETAINED, Retained, RetainedBuilder, Retention};
 pub use stats::{BusStats, SubscriptionStats};
 #[cfg(feature = "tokio")]
 pub use stream::TokioTimer;
@@ -115,7 +118,8 @@ use crate::sync::{Arc, Mutex};
 /// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list), and can be [handed on](WakeUps::Handed); a task's waker is called after all pushes, panics caught |
 /// | run taps, drop what was pushed out | on this thread, panics caught |
 ///
-/// With a [`history`](BusBuilder::history) it also takes a short lock to append the event. Two rare
+/// With a [`history`](BusBuilder::history), or on a topic that is [retained](Bus::retained), it also takes
+/// a short lock to keep the event; a subscription that begins with what is kept copies it under that lock. Two rare
 /// cases allocate once more: an emit that pushes out more than four different events, and one of more
 /// than 512 matches that not all take. A queue is made for its first event (or for the first consumer that
 /// waits), and a log of gaps for the first loss; that log may grow when a queue overflows at a new place.
@@ -129,8 +133,9 @@ use crate::sync::{Arc, Mutex};
 ///
 /// Filters, taps, panic hooks and destructors may call anything on the bus. An event that a filter
 /// emits is in every queue before the event that was being filtered; one that a tap or a destructor
-/// emits is in every queue after it. (A [`history`](BusBuilder::history) has them in the order in which
-/// the emits began, so there the filtered event comes first.) Emits that lead to emits carry a
+/// emits is in every queue after it. (A [`history`](BusBuilder::history), and what is
+/// [retained](Bus::retained), has them in the order in which the emits began, so there the filtered event
+/// comes first.) Emits that lead to emits carry a
 /// [`Cause`](crate::Cause), and a circle of them ends with
 /// [`EmitError::ChainTooDeep`](crate::EmitError::ChainTooDeep).
 pub struct Bus<T: Send + Sync + 'static>(Arc<Open<T>>);
@@ -280,7 +285,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
 
     /// Closes the bus for good. Returns `false` if it was closed before.
     ///
-    /// From now on emits and subscriptions are errors, and taps are let go of. Every subscription
+    /// From now on emits and subscriptions are errors, and taps, the history and what is
+    /// [retained](Bus::retained) are let go of. Every subscription
     /// keeps what is queued: its iteration yields that, and then ends.
     ///
     /// ```
@@ -311,8 +317,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
         self.core().is_closed()
     }
 
-    /// Closes all subscriptions, empties the history and zeroes the counters. The bus stays open,
-    /// or closed, as it was; publishers and taps stay.
+    /// Closes all subscriptions, empties the history and what is retained, and zeroes the counters. The bus
+    /// stays open, or closed, as it was; publishers and taps stay, and so do those who
+    /// [retain](Bus::retained).
     ///
     /// ```
     /// # use chanbus::Bus;

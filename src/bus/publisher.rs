@@ -87,7 +87,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         // A copy of its own: a count of handles that several publishers write costs more than a push.
         let topic = topic.copied();
         Publisher {
-            is_bare: source.is_none() && core.history.is_none(),
+            is_bare: source.is_none() && !core.past.has_history(),
             core,
             events: EventPool::new(topic),
             source,
@@ -217,18 +217,16 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             Ok(cause) => cause,
             Err(cause) => return Err(self.core.too_deep(cause, payload)),
         };
-        if self.core.history.is_some() {
-            let event = self.make(payload, self.core.now(), self.extras(cause));
-            let emitted = self
-                .core
-                .send_event(event, patience)
-                .map_err(|error| error.map(|event| self.core.payload_of(event)))?;
-            self.counted(1);
-            return Ok(emitted);
+        if self.core.past.has_history() {
+            return self.emit_kept(payload, cause, patience);
         }
         let Some(kept) = self.current() else {
             return Err(EmitError::Closed(payload));
         };
+        if kept.route.retained {
+            self.route.set(Some(kept));
+            return self.emit_kept(payload, cause, patience);
+        }
         let emitted = if kept.route.is_empty() {
             self.silent.set(kept.generation);
             self.core.discard_unmatched(self.topic(), cause, payload);
@@ -241,6 +239,34 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         self.route.set(Some(kept));
         self.counted(1);
         Ok(emitted)
+    }
+
+    /// [`emit_by`](Publisher::emit_by) where the event is kept, in a history or in a store.
+    #[inline(never)]
+    fn emit_kept(
+        &self,
+        payload: T,
+        cause: Option<Cause>,
+        patience: Option<Instant>,
+    ) -> Result<Emitted, EmitError<T>> {
+        let event = self.make(payload, self.core.now(), self.extras(cause));
+        let emitted = self
+            .core
+            .send_kept(event, patience)
+            .map_err(|error| error.map(|event| self.core.payload_of(event)))?;
+        self.counted(1);
+        Ok(emitted)
+    }
+
+    /// Whether its events are kept, in a history or in a store.
+    fn is_kept(&self) -> bool {
+        if self.core.past.has_history() {
+            return true;
+        }
+        let kept = self.current();
+        let retained = kept.as_ref().is_some_and(|kept| kept.route.retained);
+        self.route.set(kept);
+        retained
     }
 
     /// Emits many events at once: one look at the subscriptions, and the order kept.
@@ -272,7 +298,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         };
         let extras = self.extras(cause);
         let nanos = self.core.now();
-        if self.core.history.is_some() {
+        if self.is_kept() {
             let events = items
                 .into_iter()
                 .map(|item| self.make(item, nanos, extras.clone()))

@@ -115,6 +115,9 @@ pub(super) struct Table<T> {
     index: Index<Listener<T>>,
     members: IdMap<Seat<Member<T>>>,
     taps: IdMap<Seat<Tap<T>>>,
+    /// What is retained, by the patterns of those who asked for it.
+    retained: Index<()>,
+    stores: IdMap<Arc<[Pattern]>>,
     pub(super) closed: bool,
 }
 
@@ -124,6 +127,8 @@ impl<T> Clone for Table<T> {
             index: self.index.clone(),
             members: self.members.clone(),
             taps: self.taps.clone(),
+            retained: self.retained.clone(),
+            stores: self.stores.clone(),
             closed: self.closed,
         }
     }
@@ -135,6 +140,8 @@ impl<T> Table<T> {
             index: Index::new(),
             members: IdMap::new(),
             taps: IdMap::new(),
+            retained: Index::new(),
+            stores: IdMap::new(),
             closed: false,
         }
     }
@@ -200,9 +207,45 @@ impl<T> Table<T> {
         Some(seat)
     }
 
-    /// The table without its subscriptions; taps stay.
+    pub(super) fn add_store(&mut self, id: u64, patterns: Arc<[Pattern]>) {
+        for pattern in &*patterns {
+            self.retained.insert(pattern, id, ());
+        }
+        self.stores.insert(id, patterns);
+    }
+
+    /// Takes a store off the list; `None` if it was not listed.
+    pub(super) fn remove_store(&mut self, id: u64) -> Option<()> {
+        for pattern in &*self.stores.remove(id)? {
+            self.retained.remove(pattern, id);
+        }
+        Some(())
+    }
+
+    /// Whether the latest of any topic is retained.
+    #[inline]
+    pub(super) fn has_stores(&self) -> bool {
+        self.stores.len() > 0
+    }
+
+    /// The stores that retain the latest event of this topic, each once, oldest first.
+    pub(super) fn stores_of(&self, topic: &str) -> SmallVec<[u64; 4]> {
+        let mut ids = SmallVec::new();
+        if self.has_stores() {
+            self.retained.lookup(topic, |id, ()| ids.push(id));
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        ids
+    }
+
+    /// The table without its subscriptions; taps and stores stay.
     pub(super) fn without_members(&self) -> Self {
-        let mut table = Table::new();
+        let mut table = Table {
+            retained: self.retained.clone(),
+            stores: self.stores.clone(),
+            ..Self::new()
+        };
         for seat in self.taps() {
             table.add_tap(&seat.listener, Arc::clone(&seat.patterns));
         }
@@ -220,6 +263,7 @@ impl<T> Table<T> {
         let mut found = Listeners {
             members: SmallVec::new(),
             taps: SmallVec::new(),
+            retained: !self.stores_of(topic).is_empty(),
         };
         self.index.lookup(topic, |_, listener| match listener {
             Listener::Member(member) => found.members.push(member),
@@ -236,7 +280,8 @@ impl<T> Table<T> {
     pub(super) fn route_to_all(&self, topic: &str) -> Route<T> {
         let members = self.members().into_iter();
         let members = members.map(|seat| Arc::clone(&seat.listener)).collect();
-        Route::new(members, self.listeners(topic).route().taps)
+        let Route { taps, retained, .. } = self.listeners(topic).route();
+        Route::new(members, taps, retained)
     }
 }
 
@@ -244,6 +289,7 @@ impl<T> Table<T> {
 struct Listeners<'a, T> {
     members: SmallVec<[&'a Arc<Member<T>>; 8]>,
     taps: SmallVec<[&'a Arc<Tap<T>>; 2]>,
+    retained: bool,
 }
 
 impl<T> Listeners<'_, T> {
@@ -260,18 +306,21 @@ impl<T> Listeners<'_, T> {
                 .wrapping_mul(0x9E37_79B9_7F4A_7C15)
                 .rotate_left(29)
         };
-        self.ids().fold(self.members.len() as u64, mix)
+        let first = (self.members.len() as u64) << 1 | u64::from(self.retained);
+        self.ids().fold(first, mix)
     }
 
     fn are_of(&self, route: &Route<T>) -> bool {
         let members = route.members.iter().map(|member| member.id);
         let taps = route.taps.iter().map(|tap| tap.id);
-        self.members.len() == route.members.len() && self.ids().eq(members.chain(taps))
+        let alike = self.members.len() == route.members.len() && self.retained == route.retained;
+        alike && self.ids().eq(members.chain(taps))
     }
 
     fn route(&self) -> Route<T> {
         let members = self.members.iter().copied().cloned().collect();
-        Route::new(members, self.taps.iter().copied().cloned().collect())
+        let taps = self.taps.iter().copied().cloned().collect();
+        Route::new(members, taps, self.retained)
     }
 }
 
@@ -279,28 +328,35 @@ impl<T> Listeners<'_, T> {
 pub(super) struct Route<T> {
     pub(super) members: Box<[Arc<Member<T>>]>,
     pub(super) taps: Box<[Arc<Tap<T>>]>,
-    /// Subscriptions, and no filter and no tap: an emit only pushes.
+    /// Subscriptions, and no filter, no tap and no store: an emit only pushes.
     pub(super) plain: bool,
     /// There is a subscription that keeps batches together.
     pub(super) keeps_batches: bool,
+    /// Nobody would see the event, now or later.
+    silent: bool,
+    /// The latest event of the topic is retained.
+    pub(super) retained: bool,
 }
 
 impl<T> Route<T> {
-    fn new(members: Box<[Arc<Member<T>>]>, taps: Box<[Arc<Tap<T>>]>) -> Self {
+    fn new(members: Box<[Arc<Member<T>>]>, taps: Box<[Arc<Tap<T>>]>, retained: bool) -> Self {
         let unfiltered = members.iter().all(|member| member.filter.is_none());
-        let plain = taps.is_empty() && !members.is_empty() && unfiltered;
+        let pushes_only = taps.is_empty() && !retained;
         let keeps_batches = members.iter().any(|member| member.mailbox.keeps_batches());
         Route {
+            plain: pushes_only && !members.is_empty() && unfiltered,
+            silent: pushes_only && members.is_empty(),
             members,
             taps,
-            plain,
+            retained,
             keeps_batches,
         }
     }
 
     /// Nobody would see the event.
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.taps.is_empty()
+        self.silent
     }
 }
 

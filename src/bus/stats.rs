@@ -66,6 +66,8 @@ pub struct BusStats {
     pub publishers: usize,
     /// How many events the history holds.
     pub history: usize,
+    /// How many events are [retained](Bus::retained) as the latest of their topic, over all who asked for it.
+    pub retained: usize,
     /// The subscriptions that are held, oldest first: the open ones, and those that were closed and not
     /// dropped yet. A thread that owns its subscription drops it when its loop ends: to see its row after
     /// that, keep a handle of it, made by [`share`](crate::Subscription::share).
@@ -177,7 +179,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     pub fn stats(&self) -> BusStats {
         let core = self.core();
         let fed = core.was_fed().map(Fed::sums).unwrap_or_default();
-        let history = core.history.as_ref().map_or(0, |history| history.len());
+        let (history, retained) = core.past.lens();
         core.registry.frozen(|table, ledger| {
             let Counts {
                 mut received,
@@ -217,6 +219,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
                 taps: table.tap_count(),
                 publishers: ledger.publisher_count(),
                 history,
+                retained,
                 subscriptions,
             }
         })

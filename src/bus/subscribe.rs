@@ -7,6 +7,7 @@ use super::builder::check_capacity;
 use super::core::Core;
 use super::deliver::accepts;
 use super::overflow::Overflow;
+use super::past::Past;
 use super::routing::{Filter, Member};
 use super::subscriber::Mailbox;
 use super::{Bus, Subscription};
@@ -42,6 +43,7 @@ pub struct SubscriptionBuilder<'a, T: Send + Sync + 'static> {
     filter: Option<Box<Filter<T>>>,
     replay: usize,
     keep_batches: bool,
+    with_retained: bool,
 }
 
 impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
@@ -56,6 +58,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             filter: None,
             replay: 0,
             keep_batches: false,
+            with_retained: false,
         }
     }
 
@@ -177,6 +180,39 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         self
     }
 
+    /// Begins with the state: the latest event of each topic that the bus
+    /// [retains](crate::Bus::retained) and that matches patterns and filter, then goes on with the changes.
+    ///
+    /// They come in the order in which they were emitted, each topic once however many
+    /// [`Retained`](crate::Retained) keep it, before all live events and outside of the capacity and of
+    /// what the [`overflow`](SubscriptionBuilder::overflow) policy does. Between the two there is no gap,
+    /// duplicate or inversion: of each topic comes what was retained last, then every change after it.
+    /// Events that it begins with are not among those that [`Subscription::received`] counts.
+    ///
+    /// What is retained when this subscribes is what counts:
+    /// [`set_patterns`](crate::Subscription::set_patterns) brings nothing of the past. With
+    /// [`replay`](SubscriptionBuilder::replay) it begins with both, in the order in which they were
+    /// emitted: an event that is among the last of the history, and the latest of its topic, comes once.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let _state = bus.retained("sensor.*")?;
+    /// bus.emit("sensor.roof", 20)?;
+    /// bus.emit("sensor.cellar", 12)?;
+    /// bus.emit("sensor.roof", 21)?;
+    ///
+    /// let late = bus.subscription("sensor.*").with_retained().subscribe()?;
+    /// bus.emit("sensor.cellar", 13)?;
+    /// let seen: Vec<_> = late.try_iter().map(|event| *event.payload()).collect();
+    /// assert_eq!(seen, [12, 21, 13]);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn with_retained(mut self) -> Self {
+        self.with_retained = true;
+        self
+    }
+
     /// The subscription. Dropping it unsubscribes.
     ///
     /// # Errors
@@ -210,11 +246,16 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             epoch: AtomicU64::new(0),
         };
         let mut past = Vec::new();
-        let member = match &core.history {
-            Some(history) if self.replay > 0 => core.add_member(&patterns, member, |store| {
-                past = history.copy_and(store);
-            })?,
-            _ => core.add_member(&patterns, member, |store| store())?,
+        let wanted = (
+            self.replay > 0 && core.past.has_history(),
+            self.with_retained,
+        );
+        let member = if wanted != (false, false) {
+            core.add_member(&patterns, member, |store| {
+                past = core.past.copy_and(&patterns, wanted, store);
+            })?
+        } else {
+            core.add_member(&patterns, member, |store| store())?
         };
         // From here on the subscription's own drop undoes all, also if a filter below panics.
         let sub = Subscription::new(Arc::clone(core), member);
@@ -223,17 +264,20 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     }
 }
 
-/// Puts the last `count` of the past events that match in front of the live ones.
+/// Puts past events that match in front of the live ones: the last `count` of the history, and all that
+/// are the latest of their topic.
 fn replay<T: Send + Sync + 'static>(
     core: &Core<T>,
     sub: &Subscription<T>,
     patterns: &[Pattern],
-    past: Vec<Event<T>>,
+    past: Vec<Past<T>>,
     count: usize,
 ) {
     let mut front = VecDeque::new();
-    for event in past.into_iter().rev() {
-        if front.len() == count {
+    let mut left = count;
+    for past in past.into_iter().rev() {
+        let Past { event, .. } = past;
+        if !past.is_latest && left == 0 {
             core.discard_event(event);
             continue;
         }
@@ -244,6 +288,7 @@ fn replay<T: Send + Sync + 'static>(
             && Cause::scope(&event, || accepts(sub.member(), &event, core.on_panic()))
                 .unwrap_or(false);
         if wanted {
+            left -= usize::from(past.is_recent && left > 0);
             front.push_front(event);
         } else {
             core.discard_event(event);
@@ -264,6 +309,7 @@ impl<T: Send + Sync + 'static> fmt::Debug for SubscriptionBuilder<'_, T> {
             .field("filter", &self.filter.is_some())
             .field("replay", &self.replay)
             .field("keep_batches", &self.keep_batches)
+            .field("with_retained", &self.with_retained)
             .finish()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{PatternError, PatternsError, TopicError};
 
-/// A subscription or a tap that was not made.
+/// A subscription, a tap or a [`Retained`](crate::Retained) that was not made.
 ///
 /// ```
 /// use chanbus::{Bus, SubscribeError};
@@ -40,6 +40,8 @@ pub enum SubscribeError {
         /// What was asked for.
         capacity: usize,
     },
+    /// Room to retain the latest of no topic was asked for; it could never keep anything.
+    ZeroRetained,
     /// The bus is closed, and stays so.
     Closed,
     /// The subscription itself is closed: its patterns can no longer be changed.
@@ -80,7 +82,7 @@ impl SubscribeError {
         matches!(self, SubscribeError::Ended)
     }
 
-    /// Whether the capacity was at fault: zero, or more than a queue can have.
+    /// Whether a capacity was at fault: zero, or more than a queue can have.
     ///
     /// ```
     /// # use chanbus::SubscribeError;
@@ -90,7 +92,9 @@ impl SubscribeError {
     pub fn is_bad_capacity(&self) -> bool {
         matches!(
             self,
-            SubscribeError::ZeroCapacity | SubscribeError::CapacityTooLarge { .. }
+            SubscribeError::ZeroCapacity
+                | SubscribeError::ZeroRetained
+                | SubscribeError::CapacityTooLarge { .. }
         )
     }
 
@@ -135,6 +139,10 @@ impl fmt::Display for SubscribeError {
             &SubscribeError::CapacityTooLarge { capacity } => {
                 BuildError::CapacityTooLarge { capacity }.fmt(f)
             }
+            SubscribeError::ZeroRetained => f.write_str(
+                "room for 0 topics could never retain anything: give `RetainedBuilder::capacity` \
+                 at least 1",
+            ),
             SubscribeError::Closed => {
                 f.write_str("the bus is closed, and stays so: subscribe to a new one")
             }

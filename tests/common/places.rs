@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use chanbus::{Bus, Overflow, PanicPlace, WeakBus};
+use chanbus::{Bus, Overflow, PanicPlace, Retention, WeakBus};
 
 use super::{Hooked, OnDrop, hooked};
 
@@ -146,7 +146,7 @@ const DESTRUCTOR: Option<PanicPlace> = Some(PanicPlace::Destructor);
 
 const WAKER: Option<PanicPlace> = Some(PanicPlace::Waker);
 
-pub(crate) const PLACES: [Place; 29] = [
+pub(crate) const PLACES: [Place; 35] = [
     place("a filter", 0, FILTER, in_a_filter),
     place("a filter, with a history", 4, FILTER, in_a_filter),
     place("a filter that a replay asks", 4, FILTER, |stage| {
@@ -158,6 +158,26 @@ pub(crate) const PLACES: [Place; 29] = [
         };
         let sub = stage.bus.subscription("place").replay(4).filter(filter);
         drop(sub.subscribe());
+    }),
+    place(
+        "a filter, on a topic that is retained",
+        0,
+        FILTER,
+        |stage| {
+            let _retained = stage.bus.retained("place").unwrap();
+            in_a_filter(stage);
+        },
+    ),
+    place("a filter that is asked for the state", 0, FILTER, |stage| {
+        let _retained = stage.bus.retained("place").unwrap();
+        stage.emit(None);
+        let once = stage.once();
+        let filter = move |_: &_| {
+            once();
+            true
+        };
+        let sub = stage.bus.subscription("place").with_retained();
+        drop(sub.filter(filter).subscribe());
     }),
     place("a waker that an emit calls", 0, WAKER, |stage| {
         let sub = stage.bus.subscribe("place").unwrap();
@@ -459,6 +479,43 @@ pub(crate) const PLACES: [Place; 29] = [
             drop(all);
         },
     ),
+    place("the destructor of a former state", 0, DESTRUCTOR, |stage| {
+        let _retained = stage.bus.retained("place").unwrap();
+        stage.emit(stage.payload());
+        stage.emit(None);
+    }),
+    place(
+        "the destructor of a forgotten state",
+        0,
+        DESTRUCTOR,
+        |stage| {
+            let retention = stage.bus.retention("*").capacity(1);
+            let retention = retention.when_full(Retention::ForgetOldest);
+            let _retained = retention.retain().unwrap();
+            stage.emit(stage.payload());
+            stage.bus.emit("other", None).unwrap();
+        },
+    ),
+    place(
+        "the destructor of a state that is cleared",
+        0,
+        DESTRUCTOR,
+        |stage| {
+            let retained = stage.bus.retained("place").unwrap();
+            stage.emit(stage.payload());
+            retained.clear();
+        },
+    ),
+    place(
+        "the destructor of a state whose guard goes",
+        0,
+        DESTRUCTOR,
+        |stage| {
+            let retained = stage.bus.retained("place").unwrap();
+            stage.emit(stage.payload());
+            drop(retained);
+        },
+    ),
     place("the hook for panics", 0, DESTRUCTOR, |stage| {
         *stage.hook.lock().unwrap() = Some(Box::new(stage.once()));
         stage.emit(hooked(|| panic!("for the hook")));
@@ -493,7 +550,9 @@ pub(crate) fn use_all_of(bus: &WeakBus<Hooked>) {
         .subscription(["other.*", "place"])
         .filter(|_| true)
         .replay(3)
+        .with_retained()
         .subscribe();
+    let retained = bus.retained(["other.a", "place"]);
     let latest = bus
         .subscription("**")
         .capacity(1)
@@ -506,6 +565,11 @@ pub(crate) fn use_all_of(bus: &WeakBus<Hooked>) {
         if let (Ok(emitted), Ok(_), Ok(_)) = (emitted, &sub, &latest) {
             assert!(emitted.matched >= 2, "{topic}: {emitted:?}");
         }
+    }
+    if let Ok(retained) = retained {
+        assert!(retained.forget("other.a").is_some() || bus.is_closed());
+        assert!(retained.get("place").is_some() || bus.is_closed());
+        retained.clear();
     }
     let publisher = bus.publisher("other.a").unwrap();
     let _ = publisher.clone().emit_batch([None, None]);

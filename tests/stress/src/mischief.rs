@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use chanbus::{Bus, PanicPlace, Subscription};
+use chanbus::{Bus, PanicPlace, Retention, Subscription};
 use futures_lite::future::block_on;
 
 use crate::consume::{WAYS, consume};
@@ -21,7 +21,7 @@ pub(crate) fn churn(world: &Arc<World>, bus: Bus<Parcel>, stop: &AtomicBool, see
     world.enter();
     let mut dice = Dice::new(seed);
     while !stop.load(Relaxed) && !bus.is_closed() {
-        match dice.below(8) {
+        match dice.below(9) {
             0 => {
                 let salt = dice.below(99);
                 let accepts =
@@ -41,8 +41,31 @@ pub(crate) fn churn(world: &Arc<World>, bus: Bus<Parcel>, stop: &AtomicBool, see
                 dice.dawdle();
                 drop(made);
             }
+            3 => retain(world, &bus, &mut dice),
             _ => visit(world, &bus, &mut dice),
         }
+    }
+}
+
+/// Keeps the latest of some topics for a time.
+fn retain(world: &Arc<World>, bus: &Bus<Parcel>, dice: &mut Dice) {
+    let policy = dice.pick(&[Retention::RefuseNew, Retention::ForgetOldest]);
+    let capacity = 1 + dice.below(4) as usize;
+    let builder = bus.retention(dice.pick(&PATTERNS)).capacity(capacity);
+    let Ok(retained) = builder.when_full(policy).retain() else {
+        return;
+    };
+    visit(world, bus, dice);
+    world.check(retained.len() <= capacity, || {
+        format!("P13: {} topics retained of {capacity}", retained.len())
+    });
+    for event in retained.latest() {
+        world.discard(event);
+    }
+    match dice.below(3) {
+        0 => retained.clear(),
+        1 => dice.dawdle(),
+        _ => {}
     }
 }
 
@@ -71,6 +94,10 @@ fn visit(world: &Arc<World>, bus: &Bus<Parcel>, dice: &mut Dice) {
             .capacity(1 + dice.below(4) as usize)
             .overflow(overflow)
             .replay(dice.below(8) as usize);
+        let builder = match dice.one_in(2) {
+            true => builder.with_retained(),
+            false => builder,
+        };
         if dice.one_in(2) {
             let explosive = dice.one_in(4);
             builder
