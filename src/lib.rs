@@ -55,6 +55,9 @@
 //! | begin with the state, then hear of changes | [`Bus::retained`], [`SubscriptionBuilder::with_retained`] |
 //! | see what goes on | [`Bus::stats`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
+//! | have a bus of a part of the events, or of what is made of them | [`Bus::filtered`], [`Bus::mapped`], [`Bus::filter_mapped`] |
+//! | have one bus of several, or forward from one to another | [`Bus::merged`], [`Bus::pipe_to`] |
+//! | take a batch whole | [`SubscriptionBuilder::keep_batches`], [`Subscription::recv_batch`] |
 //! | publish messages to all, or to a topic | a [`Channel`] |
 //! | emit and subscribe by type rather than by topic | a [`TypedBus`] |
 //! | have callbacks called, by topic and priority | [`Handlers`] |
@@ -176,6 +179,43 @@
 //!   one from inside a tap or a destructor comes after the event at hand. Both carry a [`Cause`].
 //!   One from inside a waker comes after the event at hand, too (but for [`Bus::emit_within`], which
 //!   calls wakers before it waits), and carries none.
+//!
+//! # Derived buses
+//!
+//! A bus can be made of others: by a [predicate](Bus::filtered), a [mapping](Bus::mapped) or
+//! [both](Bus::filter_mapped), of [several](Bus::merged), or in a [way of your own](Bus::derive). It is a
+//! [`Bus`] like any other: with subscriptions, policies, handlers and further derived buses, with counts of its own,
+//! and with the settings of the one that it was made of.
+//!
+//! ```
+//! use chanbus::Bus;
+//!
+//! let log: Bus<String> = Bus::new();
+//! let errors = log
+//!     .filter_mapped(|event| {
+//!         let text = event.payload().strip_prefix("ERROR ")?.to_owned();
+//!         Some(event.with_payload(text))
+//!     })
+//!     .filtered(|event| event.source() != Some("test"))
+//!     .subscribe("disk.*")?;
+//!
+//! log.emit("disk.sda", "ERROR bad block".to_owned())?;
+//! log.emit("disk.sda", "INFO all is well".to_owned())?;
+//! drop(log);
+//! assert_eq!(errors.iter().map(|event| event.payload().clone()).collect::<Vec<_>>(), ["bad block"]);
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! - It lives while a handle, a subscription, a tap or a derived bus of it does, as the one in the middle
+//!   above, and ends at once after. It keeps nothing before it open: when what it is made of has closed, so has it.
+//! - There is no thread and no queue in between: predicates and mappings run on the emitting thread, after the
+//!   event is in all queues of the bus before and its taps were called. A panic in them leaves the event out.
+//! - Topic, timestamp, source, metadata, extensions and cause stay, unless the mapping changes them. A batch
+//!   stays a batch.
+//! - What a derived bus loses is counted there, not in the [`Emitted`] of the emit. It takes no slot of its
+//!   parent's limit.
+//! - [Pipes](Bus::pipe_to) may form circles: an event never goes back to a bus that it came by, and
+//!   the very same event enters a bus once, whatever ways lead there. One way is 100 buses long at most.
 //!
 //! # Handlers
 //!

@@ -197,7 +197,7 @@ fn p8_a_closed_one_gives_what_is_left_batch_by_batch_then_ends_for_all() -> Done
 }
 
 #[test]
-fn h14_of_several_who_receive_none_gets_a_part_of_anothers_batch() {
+fn h14_of_several_who_receive_each_gets_whole_batches() {
     const BATCHES: usize = 400;
     for wake_ups in [WakeUps::Direct, WakeUps::Handed] {
         let bus = Bus::builder()

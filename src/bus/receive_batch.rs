@@ -73,7 +73,7 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// ```
     pub fn try_recv_batch(
         &self,
-        buffer: &mut Vec<Event<T>>,
+        buffer: &mut impl Extend<Event<T>>,
         max: usize,
     ) -> Result<usize, TryRecvError> {
         if max == 0 {
@@ -83,9 +83,8 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         if !mailbox.keeps_batches() {
             return Ok(self.take_with(self.try_recv()?, buffer, max));
         }
-        let before = buffer.len();
         match mailbox.try_pop_batch(&self.finished, max, buffer) {
-            Popped::Message(()) => Ok(buffer.len() - before),
+            Popped::Message(count) => Ok(count),
             Popped::Empty => Err(TryRecvError::Empty),
             Popped::Ended => Err(TryRecvError::Closed),
         }
@@ -124,16 +123,15 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     }
 
     /// Takes what there is beside this event, which was taken just now.
-    fn take_with(&self, first: Event<T>, buffer: &mut Vec<Event<T>>, max: usize) -> usize {
-        let before = buffer.len();
-        buffer.push(first);
+    fn take_with(&self, first: Event<T>, buffer: &mut impl Extend<Event<T>>, max: usize) -> usize {
+        buffer.extend([first]);
         let mailbox = &self.member().mailbox;
         if mailbox.keeps_batches() {
-            mailbox.pop_joined(max - 1, buffer);
-        } else {
-            buffer.extend(self.try_iter().take(max - 1));
+            return 1 + mailbox.pop_joined(max - 1, buffer);
         }
-        buffer.len() - before
+        let mut count = 1;
+        buffer.extend(self.try_iter().take(max - 1).inspect(|_| count += 1));
+        count
     }
 }
 
@@ -168,7 +166,7 @@ impl<T: Send + Sync + 'static> Future for RecvBatchFuture<'_, T> {
         }
         polled
             .poll(context)
-            .map_ok(|first| polled.sub.take_with(first, buffer, *max))
+            .map_ok(|first| polled.sub.take_with(first, *buffer, *max))
     }
 }
 

@@ -234,6 +234,52 @@ fn h14_a_single_emit_calls_a_batch_handler_with_a_slice_of_one() -> Done {
 }
 
 #[test]
+fn h14_a_dispatcher_hands_a_batch_over_in_one_call() -> Done {
+    everywhere_dispatched(|builder| {
+        let (bus, handlers, log) = (Bus::new(), Handlers::new(), Log::new());
+        handlers.on(["a", "b"]).handle_batch(lists(&log, "B"))?;
+        handlers
+            .on("**")
+            .priority(Priority::LOW)
+            .call(notes(&log, "p"))?;
+        let derived = bus.filtered(|event| *event.payload() != 3);
+        let dispatcher = builder(Dispatcher::builder(&derived, &handlers)).build()?;
+        bus.emit("a", 1)?;
+        let mut batch = bus.start_batch();
+        for (topic, payload) in [("a", 2), ("a", 3), ("c", 4), ("b", 5)] {
+            batch.emit(topic, payload)?;
+        }
+        batch.commit()?;
+        dispatcher.start()?;
+        bus.publisher("b")?.emit_batch([6, 7])?;
+        dispatcher.stop(Drain::All)?;
+        let order = [
+            "B[a1]", "p:a1", "B[a2 b5]", "p:a2", "p:c4", "p:b5", "B[b6 b7]", "p:b6", "p:b7",
+        ];
+        assert_eq!(log.take(), order);
+        let stats = dispatcher.stats();
+        assert_eq!((stats.handled, stats.called), (6, 11));
+        // Stopped in the middle of a batch, it handles the whole of it, or nothing.
+        bus.publisher("a")?.emit_batch([8, 9])?;
+        dispatcher.start()?;
+        dispatcher.stop(Drain::All)?;
+        assert_eq!(log.take(), ["B[a8 a9]", "p:a8", "p:a9"]);
+        Ok(())
+    })
+}
+
+/// What makes a dispatcher of a builder.
+type Built = fn(chanbus::DispatcherBuilder<'_, u32>) -> chanbus::DispatcherBuilder<'_, u32>;
+
+/// On the dispatcher's own thread, and on a pool.
+fn everywhere_dispatched(test: impl Fn(Built) -> Done + Send + Sync + 'static) -> Done {
+    guarded(move || {
+        test(|builder| builder)?;
+        test(|builder| builder.executor(ThreadPool::new(2).unwrap()))
+    })
+}
+
+#[test]
 fn h14_a_dispatcher_calls_a_batch_handler() -> Done {
     guarded(|| {
         let (bus, handlers, log) = (Bus::new(), Handlers::new(), Log::new());

@@ -1,6 +1,9 @@
-//! mtaio's events: the rows about channels and topics.
+//! mtaio's events: the rows about channels, topics, and emitters that are made of others.
 
-use chanbus::{Bus, Channel, Emitted, Event, RecvError, Subscription, Typed, TypedBus};
+use chanbus::{
+    Bus, Channel, Dispatcher, Drain, Emitted, Event, Handlers, RecvError, Subscription, Topic,
+    Typed, TypedBus,
+};
 use futures_lite::future::{block_on, poll_once};
 
 use super::watch::watched;
@@ -184,5 +187,121 @@ fn m14_a_kind_of_change_is_a_payload_of_the_application() -> Done {
         });
     assert_eq!(kept, 0);
     assert_eq!(sub.received(), 2);
+    Ok(())
+}
+
+/// The documented alert: a priority, and a message.
+struct Alert {
+    priority: &'static str,
+    message: &'static str,
+}
+
+/// `emitter.filter(..)`, then `@filtered.on("alert")`.
+#[test]
+fn m17_handlers_hear_of_a_filtered_bus() -> Done {
+    let bus = Bus::new();
+    let filtered = bus.filtered(|event: &Event<Alert>| event.payload().priority == "high");
+    let handlers = Handlers::new();
+    let (messages, heard) = std::sync::mpsc::channel();
+    handlers.on("alert").call(move |event: &Event<Alert>| {
+        let _ = messages.send(event.payload().message);
+    })?;
+    let dispatcher = Dispatcher::builder(&filtered, &handlers).build()?;
+    dispatcher.start()?;
+    for (topic, priority, message) in [
+        ("alert", "low", "coffee is out"),
+        ("alert", "high", "water is rising"),
+        ("other", "high", "not asked for"),
+    ] {
+        bus.emit(topic, Alert { priority, message })?;
+    }
+    dispatcher.stop(Drain::All)?;
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["water is rising"]);
+    Ok(())
+}
+
+/// `lambda event: event.data.get("priority") == "high"`: the predicate is given the event, data and all.
+#[test]
+fn m18_a_filter_sees_the_whole_event() -> Done {
+    let bus = Bus::new();
+    let filtered = bus.filtered(|event: &Event<Alert>| {
+        event.payload().priority == "high"
+            && event.topic().starts_with("house.")
+            && event.source() == Some("sensor")
+    });
+    let sub = filtered.subscribe("**")?;
+    for (topic, source) in [
+        ("house.cellar", "sensor"),
+        ("garden", "sensor"),
+        ("house.roof", "test"),
+    ] {
+        let alert = Alert {
+            priority: "high",
+            message: "water",
+        };
+        bus.event(topic, alert).source(source).emit()?;
+    }
+    assert_eq!(topics(&sub), ["house.cellar"]);
+    Ok(())
+}
+
+/// `emitter.map(lambda event: Event(name=.., data={**event.data, "processed": True}))`.
+#[test]
+fn m19_events_are_transformed_before_they_are_heard_of() -> Done {
+    let bus = Bus::new();
+    let transformed = bus.mapped(|event: &Event<u32>| event.with_payload((*event.payload(), true)));
+    let sub = transformed.subscribe("data_event")?;
+    bus.emit("data_event", 7)?;
+    assert_eq!(*sub.recv()?.payload(), (7, true));
+    // The untouched one is where it was.
+    let plain = bus.subscribe("data_event")?;
+    bus.emit("data_event", 8)?;
+    assert_eq!(payloads(&plain), [8]);
+    Ok(())
+}
+
+/// `name=event.name`: kept, with all else that the event carries; or changed.
+#[test]
+fn m20_a_mapping_keeps_the_name() -> Done {
+    let bus = Bus::new();
+    let same = bus
+        .mapped(|event: &Event<u32>| event.map_payload(|n| n + 1))
+        .subscribe("**")?;
+    let other = Topic::new("renamed")?;
+    let renamed = bus
+        .mapped(move |event| event.with_topic(other.clone(), ()))
+        .subscribe("**")?;
+    bus.event("named", 1).source("a").metadata("k", 2).emit()?;
+    let (same, renamed) = (same.recv()?, renamed.recv()?);
+    assert_eq!(
+        (same.topic().as_str(), renamed.topic().as_str()),
+        ("named", "renamed")
+    );
+    assert_eq!(same.timestamp(), renamed.timestamp());
+    assert_eq!((same.source(), renamed.source()), (Some("a"), Some("a")));
+    assert_eq!(same.metadata("k"), renamed.metadata("k"));
+    Ok(())
+}
+
+/// "Filter events early": what a predicate leaves out takes no slot of any queue.
+#[test]
+fn m21_a_filter_comes_before_the_queues() -> Done {
+    let bus = Bus::new();
+    let important = bus.filtered(|event: &Event<bool>| *event.payload());
+    let sub = important.subscription("event").capacity(1).subscribe()?;
+    for _ in 0..100 {
+        bus.emit("event", false)?;
+    }
+    bus.emit("event", true)?;
+    assert_eq!((sub.matched(), sub.dropped(), sub.len()), (1, 0, 1));
+    assert_eq!(important.stats().left_out, 100);
+    // So does a filter of one subscription, which counts for itself.
+    let picky = bus
+        .subscription("event")
+        .capacity(1)
+        .filter(|event| *event.payload())
+        .subscribe()?;
+    bus.emit("event", false)?;
+    assert_eq!((picky.filtered(), picky.dropped()), (1, 0));
     Ok(())
 }

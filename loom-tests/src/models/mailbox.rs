@@ -437,7 +437,7 @@ fn a_batch_beside_a_close_is_counted() {
     let publisher = thread::spawn(move || emit_batch(&theirs, [1, 2]));
     mailbox.close();
     let (finished, mut batch) = (AtomicBool::new(false), Vec::new());
-    while mailbox.try_pop_batch(&finished, 9, &mut batch) == Popped::Message(()) {}
+    while let Popped::Message(_) = mailbox.try_pop_batch(&finished, 9, &mut batch) {}
     let counted = publisher.join().unwrap();
     assert_settled(&mailbox, counted, batch.len() as u64);
 }

@@ -194,6 +194,9 @@ fn push_parcel<T>(parcel: &mut Parcel<'_, T>, sum: &mut Emitted, evicted: &mut E
     }
 }
 
+/// What a tap gets of a batch: the tap's number and callback, and the events.
+type Share<'a, T> = (u64, &'a Hook<PassFn<T>>, Vec<Event<T>>);
+
 /// Calls the taps, event by event, then passes the events on, all together for each bus that gets some.
 fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Option<&Way<'_>>) {
     for run in runs.iter().filter(|run| !run.route.taps.is_empty()) {
@@ -210,7 +213,7 @@ fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Optio
         return pass_on(&run.route.taps, &run.events, way, on_panic);
     }
     // Each tap once, in the order in which they came.
-    let mut shares: Vec<(u64, &Hook<PassFn<T>>, Vec<Event<T>>)> = Vec::new();
+    let mut shares: Vec<Share<'_, T>> = Vec::new();
     for run in runs {
         for tap in &run.route.taps {
             let TapKind::Pass(hook) = &tap.kind else {

@@ -214,29 +214,31 @@ impl<E: Keyed> Mailbox<E> {
         &self,
         finished: &AtomicBool,
         max: usize,
-        batch: &mut Vec<E>,
-    ) -> Popped<()> {
+        batch: &mut impl Extend<E>,
+    ) -> Popped<usize> {
         let aside = self.pending.as_ref();
         let _taking = aside.map(|aside| aside.taking.lock());
         // Each of those that come before the queue was alone.
         if let Some(message) = self.pop_front() {
-            batch.push(message);
-            return Popped::Message(());
+            batch.extend([message]);
+            return Popped::Message(1);
         }
         match self.try_pop(finished) {
-            Popped::Message(message) => batch.push(message),
+            Popped::Message(message) => batch.extend([message]),
             Popped::Empty => return Popped::Empty,
             Popped::Ended => return Popped::Ended,
         }
-        self.pop_joined(max.saturating_sub(1), batch);
-        Popped::Message(())
+        Popped::Message(1 + self.pop_joined(max.saturating_sub(1), batch))
     }
 
-    /// Takes what goes with the message that was taken last, at most `max`.
-    pub(crate) fn pop_joined(&self, max: usize, batch: &mut Vec<E>) {
-        let Some(aside) = &self.pending else { return };
+    /// Takes what goes with the message that was taken last, at most `max`; says how many.
+    pub(crate) fn pop_joined(&self, max: usize, batch: &mut impl Extend<E>) -> usize {
+        let Some(aside) = &self.pending else { return 0 };
+        let mut count = 0;
         // Their tokens stay behind: see `pending`.
         let joined = std::iter::from_fn(|| self.pop_aside(aside, Pending::pop_joined));
-        batch.extend(joined.take(max).map(|message| self.account(message)));
+        let joined = joined.take(max).inspect(|_| count += 1);
+        batch.extend(joined.map(|message| self.account(message)));
+        count
     }
 }

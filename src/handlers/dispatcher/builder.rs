@@ -202,7 +202,11 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             Some(patterns) => patterns?,
             None => vec![Pattern::everything()],
         };
-        let mut builder = self.bus.subscription(patterns).name(self.name);
+        let mut builder = self
+            .bus
+            .subscription(patterns)
+            .name(self.name)
+            .keep_batches();
         if let Some(capacity) = self.capacity {
             builder = builder.capacity(capacity);
         }

@@ -137,7 +137,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
 
     /// What came together, if anything is there.
     fn receive(&self) -> Result<Events<T>, TryRecvError> {
-        Ok(SmallVec::from_buf([self.sub.try_recv()?]))
+        let mut events = SmallVec::new();
+        self.sub.try_recv_batch(&mut events, usize::MAX)?;
+        Ok(events)
     }
 
     /// How many events have left the queue: taken, or pushed out by later ones.
