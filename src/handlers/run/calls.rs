@@ -114,6 +114,7 @@ impl<T: Send + Sync + 'static> Run<T> {
     }
 
     /// Whether all filters say yes; one that panics says no, and is reported (H5).
+    #[inline]
     pub(super) fn passes(&self, entry: &Entry<T>) -> bool {
         if entry.terms.filters.is_empty() {
             return true;
@@ -122,6 +123,7 @@ impl<T: Send + Sync + 'static> Run<T> {
         self.passes_all(entry) && !entry.is_removed() && !self.scene.is_over()
     }
 
+    #[inline(never)]
     fn passes_all(&self, entry: &Entry<T>) -> bool {
         let mut filters = entry.terms.filters.iter();
         filters.all(|filter| match caught(|| filter(&self.event)) {

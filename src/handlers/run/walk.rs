@@ -91,6 +91,7 @@ pub(in crate::handlers) fn walk<T: Send + Sync + 'static>(run: Arc<Run<T>>) -> A
 }
 
 /// Calls those in these places, likewise.
+#[inline]
 pub(super) fn walk_part<T: Send + Sync + 'static>(
     run: Arc<Run<T>>,
     places: Range<usize>,
