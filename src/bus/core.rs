@@ -397,24 +397,43 @@ impl<T> Core<T> {
         event: Event<T>,
         way: &Way<'_>,
     ) -> Result<Emitted, EmitError<Event<T>>> {
-        let (version, gone) = self.keep_wanted(from_ref(&event));
+        if !self.past.has_history() {
+            // The snapshot is only borrowed, which spares a reference count.
+            let version = self.registry.load();
+            if version.content.closed {
+                return Err(EmitError::Closed(event));
+            }
+            // An event's topic was checked when the event was made.
+            if let Ok(found) = self.registry.route(&version, event.topic())
+                && !found.route.retained
+            {
+                return Ok(self.send_on_way(&found, event, way));
+            }
+        }
+        let (version, gone) = self.keep(from_ref(&event));
         if version.content.closed {
             return Err(EmitError::Closed(event));
         }
         let pusher = Self::pusher_of(&gone, Some(&event));
         let emitted = match self.registry.route(&version, event.topic()) {
-            Ok(found) if !found.route.taps.is_empty() => deliver_fully(
-                &found.topic,
-                &found.route,
-                event,
-                self.on_panic(),
-                Some(way),
-            ),
-            // The way matters only to those who would pass it on.
-            _ => self.send_by(&version, event),
+            Ok(found) => self.send_on_way(&found, event, way),
+            Err(_) => Emitted::default(),
         };
         self.discard_oldest(pusher, gone);
         Ok(emitted)
+    }
+
+    fn send_on_way(&self, found: &Resolved<T>, event: Event<T>, way: &Way<'_>) -> Emitted {
+        let Resolved { topic, route } = found;
+        if route.is_empty() {
+            self.discard_unseen(event);
+            return Emitted::default();
+        }
+        // The way matters only to those who would pass it on.
+        match route.taps.is_empty() {
+            true => deliver(topic, route, event, self.on_panic()),
+            false => deliver_fully(topic, route, event, self.on_panic(), Some(way)),
+        }
     }
 
     fn send_within(

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Weak;
 
 use super::core::Core;
 use super::nested::Nested;
@@ -35,7 +34,8 @@ pub struct Inlet<T: Send + Sync + 'static>(Arc<Way<T>>);
 
 struct Way<T: Send + Sync + 'static> {
     bus: WeakBus<T>,
-    core: Weak<Core<T>>,
+    /// Not what keeps the bus open. That it is there spares every event a look whether it is.
+    core: Arc<Core<T>>,
     /// The bus ends with it.
     only: bool,
 }
@@ -57,13 +57,13 @@ impl<T: Send + Sync + 'static> Inlet<T> {
     fn new(bus: &Bus<T>, only: bool) -> Self {
         Inlet(Arc::new(Way {
             bus: bus.downgrade(),
-            core: Arc::downgrade(bus.core()),
+            core: Arc::clone(bus.core()),
             only,
         }))
     }
 
-    pub(super) fn core(&self) -> Option<Arc<Core<T>>> {
-        self.0.core.upgrade()
+    pub(super) fn core(&self) -> &Core<T> {
+        &self.0.core
     }
 }
 

@@ -68,7 +68,8 @@ pub(super) struct Known(RefCell<Pairs>);
 #[derive(Default)]
 struct Pairs {
     few: SmallVec<[(usize, usize); 4]>,
-    many: HashSet<(usize, usize), foldhash::fast::RandomState>,
+    /// Those beyond that. Most ways have none.
+    many: Option<HashSet<(usize, usize), foldhash::fast::RandomState>>,
 }
 
 /// How many pairs are looked through one by one.
@@ -79,15 +80,14 @@ impl Known {
     fn add(&self, bus: usize, event: usize) -> bool {
         let mut pairs = self.0.borrow_mut();
         let pair = (bus, event);
-        if pairs.few.contains(&pair) || pairs.many.contains(&pair) {
+        if pairs.few.contains(&pair) {
             return false;
         }
         if pairs.few.len() < FEW {
             pairs.few.push(pair);
-        } else {
-            pairs.many.insert(pair);
+            return true;
         }
-        true
+        pairs.many.get_or_insert_default().insert(pair)
     }
 }
 
@@ -216,11 +216,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         keep: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
         let (here, inlet) = (self.core().address(), inlet.clone());
-        let pass = move |tapped: Tapped<'_, T>| {
-            if let Some(core) = inlet.core() {
-                tapped.pass(here, &core, &keep);
-            }
-        };
+        let pass = move |tapped: Tapped<'_, T>| tapped.pass(here, inlet.core(), &keep);
         self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
     }
 
@@ -250,11 +246,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         map: impl Fn(&Event<T>) -> Option<Event<U>> + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
         let (here, inlet) = (self.core().address(), inlet.clone());
-        let pass = move |tapped: Tapped<'_, T>| {
-            if let Some(core) = inlet.core() {
-                tapped.pass_mapped(here, &core, &map);
-            }
-        };
+        let pass = move |tapped: Tapped<'_, T>| tapped.pass_mapped(here, inlet.core(), &map);
         self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
     }
 }

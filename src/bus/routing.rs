@@ -68,6 +68,10 @@ pub(super) enum TapKind<T> {
 pub(super) type PassFn<T> = dyn Fn(Tapped<'_, T>) + Send + Sync;
 
 impl<T> Tap<T> {
+    pub(super) fn is_call(&self) -> bool {
+        matches!(self.kind, TapKind::Call(_))
+    }
+
     /// Takes the callback away; whoever gets it drops it where a panic does no harm.
     pub(super) fn clear(&self) -> Cleared<T> {
         match &self.kind {

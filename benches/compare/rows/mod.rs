@@ -1,6 +1,7 @@
 //! What is measured. Each file holds the rows of one question.
 
 mod churn;
+mod derived;
 mod handlers;
 mod memory;
 mod one_thread;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> Vec<Spec> {
     rows.extend(wake_up::rows());
     rows.extend(tasks::rows());
     rows.extend(parked::rows());
+    rows.extend(derived::rows());
     rows.extend(handlers::rows());
     rows.extend(memory::rows());
     rows.extend(tails::rows());

@@ -99,6 +99,11 @@ pub(in crate::bus) fn deliver_fully<T>(
     on_panic: Option<&PanicHook>,
     way: Option<&Way<'_>>,
 ) -> Emitted {
+    if route.members.is_empty() {
+        // As it mostly is between one derived bus and the next.
+        after_pushes(topic, route, Some(event), Evicted::new(), way, on_panic);
+        return Emitted::default();
+    }
     let mut delivery = Delivery::new(topic, route, on_panic);
     delivery.way = way;
     delivery.filter(&event);
@@ -331,36 +336,47 @@ impl<'a, T> Delivery<'a, T> {
         emitted
     }
 
-    /// The user's code that comes after all pushes: taps, other buses, and destructors of what was pushed
-    /// out, and of the event itself if nobody has it.
     #[cold]
     fn finish(self) {
-        let (topic, on_panic, kept) = (self.topic, self.on_panic, self.kept);
-        // An event without a handle here has no cause itself.
-        let cause = || kept.as_ref().and_then(|event| event.cause().cloned());
-        if let Some(event) = &kept
-            && !self.route.taps.is_empty()
-        {
-            Cause::scope_of(topic, cause(), || {
-                self.route
-                    .taps
-                    .iter()
-                    .for_each(|tap| call_tap(tap, event, on_panic));
-            });
-            // Outside of that scope: nothing leads to anything where an event is passed on.
-            pass_on(
-                &self.route.taps,
-                std::slice::from_ref(event),
-                self.way,
-                on_panic,
-            );
-        }
-        Cause::scope_of(topic, cause(), || {
-            for dead in self.evicted.into_iter().chain(kept) {
-                drop_event(on_panic, Some(topic), dead);
-            }
-        });
+        let (topic, route, kept) = (self.topic, self.route, self.kept);
+        after_pushes(topic, route, kept, self.evicted, self.way, self.on_panic);
     }
+}
+
+/// The user's code that comes after all pushes: taps, other buses, and destructors of what was pushed
+/// out, and of the event itself if nobody has it.
+fn after_pushes<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    kept: Option<Event<T>>,
+    evicted: Evicted<T>,
+    way: Option<&Way<'_>>,
+    on_panic: Option<&PanicHook>,
+) {
+    let taps = &route.taps;
+    // An event without a handle here has no cause itself.
+    let cause = || kept.as_ref().and_then(|event| event.cause().cloned());
+    if let Some(event) = &kept
+        && !taps.is_empty()
+    {
+        if taps.iter().any(|tap| tap.is_call()) {
+            Cause::scope_of(topic, cause(), || {
+                taps.iter().for_each(|tap| call_tap(tap, event, on_panic));
+            });
+        }
+        // Outside of that scope: nothing leads to anything where an event is passed on.
+        pass_on(taps, std::slice::from_ref(event), way, on_panic);
+    }
+    // Most have no destructor that would want a cause.
+    let is_quiet = |event: &Event<T>| !event.runs_code_when_dropped();
+    if evicted.is_empty() && kept.as_ref().is_none_or(is_quiet) {
+        return;
+    }
+    Cause::scope_of(topic, cause(), || {
+        for dead in evicted.into_iter().chain(kept) {
+            drop_event(on_panic, Some(topic), dead);
+        }
+    });
 }
 
 /// Calls a tap that is a callback of the user's, in the scope of the event.
