@@ -4,6 +4,8 @@ use std::mem::needs_drop;
 use std::slice::from_ref;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::builder::Settings;
 use super::deliver::{Together, deliver, deliver_batch, deliver_fully, deliver_plainly};
 use super::deliver::{deliver_together, deliver_within};
@@ -260,41 +262,65 @@ impl<T> Core<T> {
         events: Vec<Event<T>>,
         way: Option<&Way<'_>>,
     ) -> Emitted {
-        let mut routes = Vec::new();
-        let mut runs: Vec<Vec<Event<T>>> = Vec::new();
-        for event in events {
-            match runs.last_mut() {
-                Some(run) if run[0].topic() == event.topic() => run.push(event),
-                _ => {
-                    // An event's topic was checked when the event was made.
-                    if let Ok(found) = self.registry.route(version, event.topic()) {
-                        routes.push(found);
-                        runs.push(vec![event]);
-                    }
-                }
+        let mut routes: SmallVec<[_; 4]> = SmallVec::new();
+        let mut rest = &*events;
+        while let Some(first) = rest.first() {
+            let same = |event: &&Event<T>| event.topic() == first.topic();
+            let count = rest.iter().take_while(same).count();
+            // An event's topic was checked when the event was made.
+            if let Ok(found) = self.registry.route(version, first.topic()) {
+                routes.push((found, count));
             }
+            rest = &rest[count..];
         }
-        let together = routes.iter().zip(runs).map(|(found, events)| Together {
-            topic: &found.topic,
-            route: &found.route,
-            events,
-        });
-        self.send_runs(together.collect(), way)
+        let runs: SmallVec<[_; 4]> = routes
+            .iter()
+            .map(|(found, count)| (&found.topic, &*found.route, *count))
+            .collect();
+        self.send_runs(&runs, events, way)
     }
 
-    /// Delivers a batch by its routes.
-    pub(super) fn send_runs(&self, runs: Vec<Together<'_, T>>, way: Option<&Way<'_>>) -> Emitted {
-        if runs.iter().all(Together::is_plain) {
-            let deliver_run = |run: Together<'_, T>| {
-                let members = run.route.members.len();
-                let events = run.events.into_iter().map(|event| event.share(members));
-                deliver_batch(run.topic, run.route, events, self.on_panic())
+    /// Delivers a batch by its routes, each for so many of the events in a row.
+    pub(super) fn send_runs(
+        &self,
+        runs: &[(&Topic, &Route<T>, usize)],
+        events: Vec<Event<T>>,
+        way: Option<&Way<'_>>,
+    ) -> Emitted {
+        let only_pushes = |route: &Route<T>| route.plain && !route.keeps_batches;
+        if runs.iter().all(|(_, route, _)| only_pushes(route)) && events.iter().all(Event::is_bare)
+        {
+            let mut events = events.into_iter();
+            let deliver_run = |&(topic, route, count): &(&Topic, &Route<T>, usize)| {
+                let members = route.members.len();
+                let run = events.by_ref().take(count);
+                deliver_batch(
+                    topic,
+                    route,
+                    run.map(|it| it.share(members)),
+                    self.on_panic(),
+                )
             };
-            return runs.into_iter().map(deliver_run).sum();
+            return runs.iter().map(deliver_run).sum();
         }
-        let emitted = deliver_together(&runs, self.on_panic(), way);
-        for event in runs.into_iter().flat_map(|run| run.events) {
-            self.discard_unseen(event);
+        let emitted = {
+            let mut rest = &*events;
+            let together = runs.iter().map(|&(topic, route, count)| {
+                let (events, others) = rest.split_at(count);
+                rest = others;
+                Together {
+                    topic,
+                    route,
+                    events,
+                }
+            });
+            let together: SmallVec<[_; 4]> = together.collect();
+            deliver_together(&together, self.on_panic(), way)
+        };
+        for event in events {
+            if event.runs_code_when_dropped() {
+                self.discard_unseen(event);
+            }
         }
         emitted
     }

@@ -6,7 +6,7 @@ use std::mem::needs_drop;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details};
-use super::deliver::{Together, deliver_batch, deliver_plainly};
+use super::deliver::{deliver_batch, deliver_plainly};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::EmitCount;
@@ -326,12 +326,8 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             let events = items
                 .map(|item| self.make(item, nanos, extras.clone()))
                 .collect();
-            let run = Together {
-                topic,
-                route,
-                events,
-            };
-            self.core.send_runs(vec![run], None)
+            self.core
+                .send_runs(&[(topic, route, count as usize)], events, None)
         };
         self.route.set(Some(kept));
         self.counted(count);

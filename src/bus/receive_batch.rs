@@ -83,8 +83,13 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         if !mailbox.keeps_batches() {
             return Ok(self.take_with(self.try_recv()?, buffer, max));
         }
-        match mailbox.try_pop_batch(&self.finished, max, buffer) {
-            Popped::Message(count) => Ok(count),
+        match mailbox.try_pop_batch(&self.finished, max) {
+            Popped::Message((first, joined)) => {
+                let count = 1 + joined.len();
+                buffer.extend([first]);
+                buffer.extend(joined);
+                Ok(count)
+            }
             Popped::Empty => Err(TryRecvError::Empty),
             Popped::Ended => Err(TryRecvError::Closed),
         }
@@ -127,7 +132,10 @@ impl<T: Send + Sync + 'static> Subscription<T> {
         buffer.extend([first]);
         let mailbox = &self.member().mailbox;
         if mailbox.keeps_batches() {
-            return 1 + mailbox.pop_joined(max - 1, buffer);
+            let joined = mailbox.pop_joined(max - 1);
+            let count = 1 + joined.len();
+            buffer.extend(joined);
+            return count;
         }
         let mut count = 1;
         buffer.extend(self.try_iter().take(max - 1).inspect(|_| count += 1));

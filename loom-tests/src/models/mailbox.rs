@@ -408,7 +408,7 @@ fn a_batch_wakes_a_sleeper_and_comes_whole() {
             panic!("not closed");
         };
         let mut batch = vec![first];
-        theirs.pop_joined(9, &mut batch);
+        batch.extend(theirs.pop_joined(9));
         batch
     });
     emit_batch(&mailbox, [1, 2]);
@@ -422,9 +422,10 @@ fn a_batch_goes_to_one_of_two_takers() {
     let takers = [(); 2].map(|()| {
         let mailbox = Arc::clone(&mailbox);
         thread::spawn(move || {
-            let mut batch = Vec::new();
-            mailbox.try_pop_batch(&AtomicBool::new(false), 9, &mut batch);
-            batch.len()
+            match mailbox.try_pop_batch(&AtomicBool::new(false), 9) {
+                Popped::Message((_, joined)) => 1 + joined.len(),
+                Popped::Empty | Popped::Ended => 0,
+            }
         })
     });
     let taken = takers.map(|taker| taker.join().unwrap());
@@ -436,10 +437,12 @@ fn a_batch_beside_a_close_is_counted() {
     let theirs = Arc::clone(&mailbox);
     let publisher = thread::spawn(move || emit_batch(&theirs, [1, 2]));
     mailbox.close();
-    let (finished, mut batch) = (AtomicBool::new(false), Vec::new());
-    while let Popped::Message(_) = mailbox.try_pop_batch(&finished, 9, &mut batch) {}
+    let (finished, mut taken) = (AtomicBool::new(false), 0);
+    while let Popped::Message((_, joined)) = mailbox.try_pop_batch(&finished, 9) {
+        taken += 1 + joined.len() as u64;
+    }
     let counted = publisher.join().unwrap();
-    assert_settled(&mailbox, counted, batch.len() as u64);
+    assert_settled(&mailbox, counted, taken);
 }
 
 fn abandoned_messages_are_counted() {

@@ -20,15 +20,7 @@ use crate::topic::Topic;
 pub(in crate::bus) struct Together<'a, T> {
     pub(in crate::bus) topic: &'a Topic,
     pub(in crate::bus) route: &'a Route<T>,
-    pub(in crate::bus) events: Vec<Event<T>>,
-}
-
-impl<T> Together<'_, T> {
-    /// Whether it takes nothing but pushes.
-    pub(in crate::bus) fn is_plain(&self) -> bool {
-        let route = self.route;
-        route.plain && !route.keeps_batches && self.events.iter().all(Event::is_bare)
-    }
+    pub(in crate::bus) events: &'a [Event<T>],
 }
 
 /// What one subscription that keeps batches together is to get of a batch.
@@ -46,25 +38,19 @@ pub(in crate::bus) fn deliver_together<T>(
     on_panic: Option<&PanicHook>,
     way: Option<&Way<'_>>,
 ) -> Emitted {
-    let skipped: Vec<Vec<(Skipped, usize)>> = runs
-        .iter()
-        .map(|run| {
-            run.events
-                .iter()
-                .map(|event| filter(run, event, on_panic))
-                .collect()
-        })
-        .collect();
+    let skipped: SmallVec<[Filtered; 4]> = runs.iter().map(|run| filter(run, on_panic)).collect();
 
     let mut sum = Emitted::default();
     let mut evicted = Evicted::new();
     let mut parcels: SmallVec<[Parcel<'_, T>; 2]> = SmallVec::new();
     let mut deliveries: Vec<Delivery<'_, T>> = Vec::with_capacity(runs.len());
-    for (run, skipped) in runs.iter().zip(skipped) {
+    for (run, filtered) in runs.iter().zip(skipped) {
         let mut delivery = Delivery::new(run.topic, run.route, on_panic);
         delivery.events = run.events.len();
-        for (event, (out, filtered)) in run.events.iter().zip(skipped) {
-            delivery.emitted.filtered += filtered;
+        delivery.emitted.filtered = filtered.count;
+        let mut skipped = filtered.skipped.into_iter();
+        for event in run.events {
+            let out = skipped.next().unwrap_or(Skipped::Nobody);
             push_one(&mut delivery, event, &out, &mut parcels);
         }
         deliveries.push(delivery);
@@ -98,15 +84,32 @@ pub(in crate::bus) fn deliver_together<T>(
     sum
 }
 
-/// Whom the event is not for, and how many of them said so by their filters.
-fn filter<T>(
-    run: &Together<'_, T>,
-    event: &Event<T>,
-    on_panic: Option<&PanicHook>,
-) -> (Skipped, usize) {
-    let mut delivery = Delivery::new(run.topic, run.route, on_panic);
-    delivery.filter(event);
-    (delivery.out, delivery.emitted.filtered)
+/// What the filters of a run said.
+#[derive(Default)]
+struct Filtered {
+    /// Whom each event is not for; nothing where there is no filter.
+    skipped: Vec<Skipped>,
+    /// How often a filter said no.
+    count: usize,
+}
+
+fn filter<T>(run: &Together<'_, T>, on_panic: Option<&PanicHook>) -> Filtered {
+    let mut filtered = Filtered::default();
+    if run
+        .route
+        .members
+        .iter()
+        .all(|member| member.filter.is_none())
+    {
+        return filtered;
+    }
+    for event in run.events {
+        let mut delivery = Delivery::new(run.topic, run.route, on_panic);
+        delivery.filter(event);
+        filtered.count += delivery.emitted.filtered;
+        filtered.skipped.push(delivery.out);
+    }
+    filtered
 }
 
 /// Pushes one event to all who are not passed by; to those who keep batches it goes later.
@@ -200,7 +203,7 @@ type Share<'a, T> = (u64, &'a Hook<PassFn<T>>, Vec<Event<T>>);
 /// Calls the taps, event by event, then passes the events on, all together for each bus that gets some.
 fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Option<&Way<'_>>) {
     for run in runs.iter().filter(|run| !run.route.taps.is_empty()) {
-        for event in &run.events {
+        for event in run.events {
             Cause::scope(event, || {
                 run.route
                     .taps
@@ -210,7 +213,7 @@ fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Optio
         }
     }
     if let [run] = runs {
-        return pass_on(&run.route.taps, &run.events, way, on_panic);
+        return pass_on(&run.route.taps, run.events, way, on_panic);
     }
     // Each tap once, in the order in which they came.
     let mut shares: Vec<Share<'_, T>> = Vec::new();

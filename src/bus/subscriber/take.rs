@@ -210,35 +210,34 @@ impl<E: Keyed> Mailbox<E> {
 
     /// Takes what goes together without waiting, at most `max` messages, in a mailbox that [keeps
     /// batches](Mailbox::keeps_batches). Of several who take in this way none takes a part of another's.
-    pub(crate) fn try_pop_batch(
-        &self,
-        finished: &AtomicBool,
-        max: usize,
-        batch: &mut impl Extend<E>,
-    ) -> Popped<usize> {
+    pub(crate) fn try_pop_batch(&self, finished: &AtomicBool, max: usize) -> Popped<(E, Vec<E>)> {
         let aside = self.pending.as_ref();
         let _taking = aside.map(|aside| aside.taking.lock());
         // Each of those that come before the queue was alone.
         if let Some(message) = self.pop_front() {
-            batch.extend([message]);
-            return Popped::Message(1);
+            return Popped::Message((message, Vec::new()));
         }
         match self.try_pop(finished) {
-            Popped::Message(message) => batch.extend([message]),
-            Popped::Empty => return Popped::Empty,
-            Popped::Ended => return Popped::Ended,
+            Popped::Message(first) => {
+                Popped::Message((first, self.pop_joined(max.saturating_sub(1))))
+            }
+            Popped::Empty => Popped::Empty,
+            Popped::Ended => Popped::Ended,
         }
-        Popped::Message(1 + self.pop_joined(max.saturating_sub(1), batch))
     }
 
-    /// Takes what goes with the message that was taken last, at most `max`; says how many.
-    pub(crate) fn pop_joined(&self, max: usize, batch: &mut impl Extend<E>) -> usize {
-        let Some(aside) = &self.pending else { return 0 };
-        let mut count = 0;
+    /// Takes what goes with the message that was taken last, at most `max`.
+    pub(crate) fn pop_joined(&self, max: usize) -> Vec<E> {
+        let mut joined = Vec::new();
+        let Some(aside) = &self.pending else {
+            return joined;
+        };
         // Their tokens stay behind: see `pending`.
-        let joined = std::iter::from_fn(|| self.pop_aside(aside, Pending::pop_joined));
-        let joined = joined.take(max).inspect(|_| count += 1);
-        batch.extend(joined.map(|message| self.account(message)));
-        count
+        self.pop_aside(aside, |pending| {
+            joined.extend(std::iter::from_fn(|| pending.pop_joined()).take(max));
+            None
+        });
+        let joined = joined.into_iter();
+        joined.map(|message| self.account(message)).collect()
     }
 }
