@@ -173,8 +173,8 @@ pub(crate) fn p8_a_close_among_emits_loses_nothing_unseen(kind: Kind) {
                         match from.emit_batch(batch) {
                             Ok(_) => sent + 3,
                             Err(back) => {
-                                assert_eq!(back.len(), 3);
-                                sent
+                                assert!(back.len() == 3 || !from.emits_whole_batches());
+                                sent + 3 - back.len() as u64
                             }
                         }
                     })

@@ -159,6 +159,11 @@ pub(crate) trait Source: Send + Sync {
     /// As one batch.
     fn emit_batch(&self, loads: Vec<(usize, Load)>) -> Result<Emitted, Vec<Load>>;
 
+    /// Whether a batch is emitted whole or not at all.
+    fn emits_whole_batches(&self) -> bool {
+        true
+    }
+
     fn close(&self);
 
     /// How many events were emitted that no subscriber is to see.

@@ -241,8 +241,24 @@ impl Source for Publishes {
         emitted.map_err(refused)
     }
 
+    /// To all, one by one: a batch is for those who ask for its topics.
     fn emit_batch(&self, loads: Vec<(usize, Load)>) -> Result<Emitted, Vec<Load>> {
-        batch_on(self.channel.bus(), loads)
+        if !self.to_all {
+            return batch_on(self.channel.bus(), loads);
+        }
+        let mut emitted = Emitted::default();
+        let mut loads = loads.into_iter().map(|(_, load)| load);
+        while let Some(load) = loads.next() {
+            match self.emit(0, load) {
+                Ok(more) => emitted += more,
+                Err(load) => return Err(std::iter::once(load).chain(loads).collect()),
+            }
+        }
+        Ok(emitted)
+    }
+
+    fn emits_whole_batches(&self) -> bool {
+        !self.to_all
     }
 
     fn close(&self) {
