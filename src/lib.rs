@@ -62,7 +62,7 @@
 //! | emit and subscribe by type rather than by topic | a [`TypedBus`] |
 //! | have callbacks called, by topic and priority | [`Handlers`] |
 //! | call them directly, and hear what they did | [`Emitter`], [`Report`] |
-//! | call them with many events at once | [`On::handle_batch`], [`Emitter::batch`] |
+//! | call them with many events at once | [`On::handle_batch`], by [`Emitter::batch`] or by a [`Dispatcher`] |
 //! | have them called for the events of a bus | [`Dispatcher`] |
 //! | choose the threads that run them | an [`Executor`]: [`Inline`], [`BlockOn`], [`ThreadPool`], `Tokio` (feature `tokio`), a closure |
 //! | change or block events before handlers see them | [`Handlers::middleware`] |
@@ -206,12 +206,17 @@
 //! # Ok::<(), chanbus::Error>(())
 //! ```
 //!
-//! - It lives while a handle, a subscription, a tap or a derived bus of it does, as the one in the middle
-//!   above, and ends at once after. It keeps nothing before it open: when what it is made of has closed, so has it.
+//! - It lives while a handle, a subscription, a tap, a pipe, a [`Retained`] or a derived bus of it does, as the
+//!   one in the middle above, and ends at once after (a [`Publisher`] does not keep it). It keeps nothing before it open: when what it is made of has closed, so has it.
 //! - There is no thread and no queue in between: predicates and mappings run on the emitting thread, after the
 //!   event is in all queues of the bus before and its taps were called. A panic in them leaves the event out.
 //! - Topic, timestamp, source, metadata, extensions and cause stay, unless the mapping changes them. A batch
 //!   stays a batch.
+//! - It has no name, history or retained state of what it is made of: [`Bus::retained`] goes for it itself. For one
+//!   with other settings build a bus and [pass on](Bus::pass_on) to it.
+//! - A [broadcast](Bus::broadcast) is one where it was emitted; where it is passed on to, patterns decide by its
+//!   topic.
+//! - A batch that comes to a [merged](Bus::merged) bus by several ways comes in as many parts, one after the other.
 //! - What a derived bus loses is counted there, not in the [`Emitted`] of the emit. It takes no slot of its
 //!   parent's limit.
 //! - [Pipes](Bus::pipe_to) may form circles: an event never goes back to a bus that it came by, and

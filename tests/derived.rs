@@ -405,3 +405,55 @@ fn it_has_no_thread_and_the_settings_of_its_parent() -> Done {
     assert_eq!(reader.join().unwrap(), Ok(5));
     Ok(())
 }
+
+#[test]
+fn what_it_retains_keeps_it_open() -> Done {
+    let bus = Bus::new();
+    let state = bus.filtered(|event| *event.payload() > 1).retained("**")?;
+    bus.emit("a", 1)?;
+    bus.emit("a", 2)?;
+    assert_eq!(state.get("a").map(|event| *event.payload()), Some(2));
+    drop(state);
+    assert_eq!(bus.stats().taps, 0);
+    Ok(())
+}
+
+#[test]
+fn p3_a_batch_by_two_ways_comes_in_two_parts_and_nothing_comes_before_it() -> Done {
+    let bus = Bus::new();
+    let (even, odd) = (
+        bus.filtered(|n| n.payload() % 2 == 0),
+        bus.filtered(|n| n.payload() % 2 == 1),
+    );
+    let sub = Bus::merged([even, odd])
+        .subscription("n")
+        .keep_batches()
+        .subscribe()?;
+    bus.publisher("n")?.emit_batch(0..6)?;
+    bus.emit("n", 6)?;
+    let mut batches = Vec::new();
+    let mut batch = Vec::new();
+    while sub.try_recv_batch(&mut batch, usize::MAX).is_ok() {
+        batches.push(
+            batch
+                .drain(..)
+                .map(|event| *event.payload())
+                .collect::<Vec<i32>>(),
+        );
+    }
+    assert_eq!(batches, [vec![0, 2, 4], vec![1, 3, 5], vec![6]]);
+    Ok(())
+}
+
+#[test]
+fn a_broadcast_is_one_where_it_was_emitted() -> Done {
+    let bus = Bus::new();
+    let here = bus.subscribe("other")?;
+    let derived = bus.filtered(|_| true);
+    let (there, asked) = (derived.subscribe("other")?, derived.subscribe("topic")?);
+    bus.broadcast("topic", 1)?;
+    assert_eq!((here.len(), there.len(), asked.len()), (1, 0, 1));
+    let table = derived.stats().to_string();
+    assert!(!table.contains("left out"));
+    Ok(())
+}

@@ -38,8 +38,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// An `Err` or a panic of `fill` emits none. All events of a batch see the same subscriptions;
     /// each takes its slot in the queues as a single emit would, overflow included.
     ///
-    /// The closure's error type has to be named, as below. An error of your own becomes a
-    /// [`BatchError`] by `.map_err(BatchError::Refused)?`.
+    /// The closure's error type has to be named, as below; any will do if there is no error of your own, which
+    /// becomes a [`BatchError`] by `.map_err(BatchError::Refused)?`. ([`start_batch`](Bus::start_batch) needs none.)
     ///
     /// # Errors
     ///
@@ -93,6 +93,10 @@ impl<T: Send + Sync + 'static> Bus<T> {
 
 /// Events that will be emitted together, or not at all; made by [`Bus::batch`] and
 /// [`Bus::start_batch`]. It does not keep the bus open.
+///
+/// All are *emitted* or none: a queue that has no room for all of them takes those that it has room for, and counts
+/// the others as dropped, as ever. [`Emitted::is_complete`] says whether that was so; capacities of several of
+/// the largest batches keep it from happening.
 ///
 /// ```
 /// # use chanbus::Bus;

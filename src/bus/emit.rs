@@ -111,8 +111,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
         self.core().emit_with(topic.as_ref(), payload, details)
     }
 
-    /// Emits to every subscription, whatever its patterns; filters still apply. Taps hear it, and
-    /// replays of the history have it, if their patterns match. A [`wait_for`](Bus::wait_for) is a
+    /// Emits to every subscription of this bus, whatever its patterns; filters still apply. Taps hear it,
+    /// replays of the history have it, and derived buses and pipes pass it on to those who asked for its topic,
+    /// if their patterns match. A [`wait_for`](Bus::wait_for) is a
     /// subscription, too.
     ///
     /// # Errors

@@ -123,11 +123,12 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// holds what `attach` returns, a guard or several, until it ends: for derived buses of your own
     /// kind.
     ///
-    /// `attach` is given the [way into it](Inlet). A derived bus is open while a handle, a subscription
-    /// or a [tap](Bus::tap) of it lives, and so while one that is derived from it does; then it ends at
+    /// `attach` is given the [way into it](Inlet). A derived bus is open while a handle, a subscription, a
+    /// [tap](Bus::tap), a [pipe](Bus::pipe_to) or a [`Retained`](crate::Retained) of it lives, and so while one that is derived from it does; then it ends at
     /// once, and so it does when the last clone of its inlet is dropped: when all buses
     /// that feed it have closed. It keeps none of those open. It has no thread of its own, and can be
-    /// emitted on as any other.
+    /// emitted on as any other: what is emitted there goes to its own subscribers, not to where it is fed from, and no
+    /// predicate is asked about it.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};

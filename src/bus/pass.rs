@@ -221,8 +221,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     }
 
     /// Passes on what `map` makes of events, if anything, while the guard lives: what
-    /// [`mapped`](Bus::mapped) is made of. As [`pass_on`](Bus::pass_on) else; but events that are made
-    /// of one event enter a bus each.
+    /// [`mapped`](Bus::mapped) is made of. As [`pass_on`](Bus::pass_on) else; but two
+    /// mappings of one event are two events: both enter a bus.
     ///
     /// # Errors
     ///

@@ -98,7 +98,8 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// Waits for one event, then takes what is there, `max` in all; appends them to `buffer` and
     /// says how many. `max` of zero takes none and does not wait.
     ///
-    /// Events are taken when the future is ready, and not before.
+    /// Events are taken when the future is ready, and not before. A subscription that [keeps
+    /// batches](crate::SubscriptionBuilder::keep_batches) gives one batch at a time.
     ///
     /// # Errors
     ///

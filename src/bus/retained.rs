@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Bus;
 use super::core::Core;
+use super::feed::Keeper;
 use super::store::Store;
 use crate::error::{PatternsError, SubscribeError};
 use crate::event::Event;
@@ -187,6 +188,7 @@ impl<T: Send + Sync + 'static> RetainedBuilder<'_, T> {
             patterns,
             capacity: self.capacity,
             when_full: self.when_full,
+            _keeps: self.bus.keeper(),
         })
     }
 }
@@ -194,7 +196,7 @@ impl<T: Send + Sync + 'static> RetainedBuilder<'_, T> {
 /// The latest event of each topic that it asks for; made by [`Bus::retained`].
 ///
 /// A guard: dropping it ends the keeping, and drops what it holds there and then. It does not keep the
-/// bus open. Closing the bus, or [resetting](Bus::reset) it, empties it.
+/// bus open, unless that is a [derived](Bus::derive) one. Closing the bus, or [resetting](Bus::reset) it, empties it.
 ///
 /// ```
 /// # use chanbus::Bus;
@@ -215,6 +217,8 @@ pub struct Retained<T: Send + Sync + 'static> {
     patterns: Arc<[Pattern]>,
     capacity: usize,
     when_full: Retention,
+    /// A derived bus lives as long as what it retains is held.
+    _keeps: Option<Keeper>,
 }
 
 impl<T: Send + Sync + 'static> Retained<T> {

@@ -60,7 +60,7 @@ pub struct BusStats {
     pub subscribers: usize,
     /// How many may be open.
     pub max_subscribers: usize,
-    /// How many taps there are.
+    /// How many taps there are, derived buses and pipes that it feeds included.
     pub taps: usize,
     /// How many publishers there are.
     pub publishers: usize,
@@ -239,6 +239,13 @@ impl fmt::Display for BusStats {
             self.filtered,
             self.conflated,
         )?;
+        if self.left_out + self.repeated + self.refused > 0 {
+            writeln!(
+                f,
+                "from other buses: {} left out, {} repeated, {} refused",
+                self.left_out, self.repeated, self.refused,
+            )?;
+        }
         if self.subscriptions.is_empty() {
             return write!(f, "no subscription");
         }

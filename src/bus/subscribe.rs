@@ -155,9 +155,11 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// [`emit_batch`](crate::Publisher::emit_batch) or of a derived bus's share of one, that match and have room; an
     /// event that was emitted alone is a batch of one.
     ///
-    /// A batch is put into the queue in one step, so nobody sees a part of it. Each event takes its slot as
-    /// ever, and other ways to receive take one at a time. It costs a short lock for each push and take. Of
-    /// several handles that receive batches asynchronously, two may share one. Under
+    /// A batch is put into the queue in one step, so nobody sees it half done. But each event takes its slot as
+    /// ever, so a batch that has not room for all of it is cut, and looks like a shorter one: give a capacity of
+    /// several of the largest batches, and ask [`missed`](Subscription::missed) after a take. Other ways to receive
+    /// take one event at a time, and what a subscription begins with comes one by one. It costs a short lock for
+    /// each push and take. Of several handles that receive batches asynchronously, two may share one. Under
     /// [`Overflow::Latest`] an event that replaces another goes with the batch of that one.
     ///
     /// ```
@@ -189,7 +191,9 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// duplicate or inversion: of each topic comes what was retained last, then every change after it.
     /// Events that it begins with are not among those that [`Subscription::received`] counts.
     ///
-    /// What is retained when this subscribes is what counts:
+    /// Where nothing is retained it begins with nothing; so on a derived bus, unless that retains itself. What it
+    /// begins with is not marked: right after this, [`try_iter`](Subscription::try_iter) yields it, and
+    /// perhaps the first changes. What is retained when this subscribes is what counts:
     /// [`set_patterns`](crate::Subscription::set_patterns) brings nothing of the past. With
     /// [`replay`](SubscriptionBuilder::replay) it begins with both, in the order in which they were
     /// emitted: an event that is among the last of the history, and the latest of its topic, comes once.

@@ -72,7 +72,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     }
 }
 
-/// Keeps a tap in place; made by [`Bus::tap`]. Dropping it removes the tap: no call of it begins
+/// Keeps a tap or a pipe in place; made by [`Bus::tap`], [`Bus::pipe_to`] and [`Bus::pass_on`]. Dropping it removes
+/// it: no call of it begins
 /// after that. It does not keep the bus open, unless that is a [derived](Bus::derive) one.
 ///
 /// ```
@@ -84,7 +85,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
 /// assert_eq!(bus.stats().taps, 0);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-#[must_use = "dropping the guard removes the tap"]
+#[must_use = "dropping the guard removes the tap or pipe"]
 pub struct TapGuard<T: Send + Sync + 'static> {
     core: Arc<Core<T>>,
     tap: Arc<Tap<T>>,

@@ -8,7 +8,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     ///
     /// Subscribers, handlers and further derived buses see only those, and can ask for them by patterns,
     /// filters and policies as anywhere. It lives while a handle, a subscription, a tap or a derived bus of it
-    /// does, keeps this bus not open, and closes with it: see [`Bus::derive`]. `predicate` runs on the
+    /// does, does not keep this bus open, and closes with it: see [`Bus::derive`]. It has this bus's settings,
+    /// but no name and no history. `predicate` runs on the
     /// emitting thread, once for each event, so it should be short. What it leaves out counts as
     /// [`left_out`](crate::BusStats::left_out) there, and so does not count as
     /// [`filtered`](crate::BusStats::filtered): that is what subscriptions' own filters do. If it

@@ -7,7 +7,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     ///
     /// What an event carries goes along if the new one is made from it: by
     /// [`with_payload`](Event::with_payload) or [`map_payload`](Event::map_payload), which keep
-    /// topic, timestamp, source, metadata, extensions and cause, or by
+    /// topic, timestamp, source, metadata, extensions and cause (so for the payload alone:
+    /// `|event| event.map_payload(|payload| ..)`), or by
     /// [`with_topic`](Event::with_topic), which keeps all but the topic. Otherwise as
     /// [`filtered`](Bus::filtered).
     ///
@@ -36,7 +37,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     }
 
     /// A bus of what `map` makes of those events for which it makes something:
-    /// [`filtered`](Bus::filtered) and [`mapped`](Bus::mapped) in one step.
+    /// [`filtered`](Bus::filtered) and [`mapped`](Bus::mapped) in one step. A topic that is made of the event
+    /// may be none: `Topic::new(..).ok()?` leaves the event out, and that is counted.
     ///
     /// ```
     /// # use chanbus::Bus;

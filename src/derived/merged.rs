@@ -8,8 +8,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// A bus of all events of several buses: the very same events, with all they carry.
     ///
     /// It has the settings of the first, and closes when the last of them has. The events of one emitting
-    /// thread keep their order, from whichever bus they come; an event that comes by two of the buses
-    /// comes once. Of no buses at all it is a closed one. Otherwise as [`filtered`](Bus::filtered).
+    /// thread keep their order, from whichever bus they come; but of a batch that comes by several of the buses,
+    /// each brings its part, one after the other. An event that comes by two of them comes once. Of no buses at all it is a closed one. Otherwise as [`filtered`](Bus::filtered).
     ///
     /// ```
     /// # use chanbus::Bus;

@@ -3,8 +3,10 @@
 use crate::{Bus, Inlet, IntoPatterns, SubscribeError, TapGuard};
 
 impl<T: Send + Sync + 'static> Bus<T> {
-    /// Forwards matching events to another bus, as they are, until the guard is dropped or either bus
-    /// closes. It keeps neither of them open, and takes no slot of their limits.
+    /// Forwards matching events to another bus, as they are, until the guard is dropped or this bus
+    /// closes. It keeps neither of them open (unless this one is [derived](Bus::derive)), and takes no slot of their
+    /// limits. What comes to a bus that has closed is refused, and counted there; that is no error here, and costs
+    /// each emit a look until the guard is dropped. [`Emitted`](crate::Emitted) does not count it.
     ///
     /// Buses may be piped in circles and meshes: each event comes to each of them once, as it never goes back
     /// where it came by. What was held back for that counts as [`repeated`](crate::BusStats::repeated)

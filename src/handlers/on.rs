@@ -291,7 +291,9 @@ impl<'h, T: Send + Sync + 'static> On<'h, T> {
     /// (H14). Of an event that comes by itself, a slice of that one.
     ///
     /// Batches come from [`Emitter::batch`](crate::Emitter::batch) and
-    /// [`start_batch`](crate::Emitter::start_batch). Each event passes all middleware, one event after the
+    /// [`start_batch`](crate::Emitter::start_batch), and, by a [`Dispatcher`](crate::Dispatcher), from
+    /// [`Bus::batch`](crate::Bus::batch), [`emit_batch`](crate::Publisher::emit_batch) and what derived buses pass on of
+    /// them. Single emits are not put together, however many wait. Each event passes all middleware, one event after the
     /// other; then the handlers that any of them has are called, by priority as ever. This one is a step of its
     /// own: all events first go, one after the other, through their handlers that come before it, then it is
     /// called, then they go on to those that come after it.

@@ -55,6 +55,7 @@ use crate::sync::{Arc, Condvar, Mutex, Receiver, Sender, bounded};
 /// | Which events? | those that match its patterns, by default all; handlers' own patterns choose among them |
 /// | On which thread? | a thread of the dispatcher takes events; its [executor](DispatcherBuilder::executor) runs handlers, by default on that thread, async ones to their end |
 /// | In which order? | events as its subscription has them, one after the other; with [`max_in_flight`](DispatcherBuilder::max_in_flight), so many at once |
+/// | What of batches? | each is handed over whole, those of its events that match and had room: [`handle_batch`](crate::On::handle_batch). Single emits are never put together |
 /// | What if a handler is slow? | events wait in the queue; [`running`](Dispatcher::running) names it |
 /// | What if it never returns? | [`stop`](Dispatcher::stop) gives up at its deadline, and says who it was |
 ///
