@@ -1,4 +1,6 @@
 //! Batches: all or none, in order, as one; and subscriptions that keep them together.
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};

@@ -1,4 +1,6 @@
 //! Derived buses: what section "Derived buses" of the docs of `Bus::derive` promises.
+// Helpers of tests may stop at the first surprise, as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -36,6 +36,7 @@ mod subscribe;
 mod subscriber;
 mod subscription;
 mod tap;
+mod together;
 mod wait;
 mod wake_ups;
 mod wakers;
