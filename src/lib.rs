@@ -208,8 +208,10 @@
 //!
 //! - It lives while a handle, a subscription, a tap, a pipe, a [`Retained`] or a derived bus of it does, as the
 //!   one in the middle above, and ends at once after (a [`Publisher`] does not keep it). It keeps nothing before it open: when what it is made of has closed, so has it.
-//! - There is no thread and no queue in between: predicates and mappings run on the emitting thread, after the
-//!   event is in all queues of the bus before and its taps were called. A panic in them leaves the event out.
+//! - There is no thread and no queue in between: predicates and mappings run on the emitting thread, when the
+//!   event is in all queues of the bus before, and before its taps are called. A panic in them leaves the event out.
+//! - What a tap or a waker of the bus before emits comes after the event at hand, on derived buses too. But what a
+//!   predicate, or a tap of a derived bus, emits may come to other derived buses before the event at hand.
 //! - Topic, timestamp, source, metadata, extensions and cause stay, unless the mapping changes them. A batch
 //!   stays a batch.
 //! - It has no name, history or retained state of what it is made of: [`Bus::retained`] goes for it itself. For one

@@ -212,16 +212,17 @@ impl<T: Send + Sync + 'static> Batch<T> {
     /// assert_eq!(batch.commit().unwrap_err().into_payload().len(), 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
-    pub fn commit(self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
+    pub fn commit(mut self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
+        let events = std::mem::take(&mut self.events);
         let causes = self.core.cause().map(|_| ());
         let check = |()| {
             // Most have no cause, and none is too deep.
-            let mut events = self.events.iter().filter(|event| !event.is_bare());
+            let mut events = events.iter().filter(|event| !event.is_bare());
             events.try_for_each(|event| self.core.check_cause_of(event))
         };
         match causes.and_then(check) {
-            Ok(()) => self.core.emit_together(self.events, None),
-            Err(cause) => Err(self.core.too_deep(cause, self.events)),
+            Ok(()) => self.core.emit_together(events, None),
+            Err(cause) => Err(self.core.too_deep(cause, events)),
         }
     }
 
@@ -268,6 +269,15 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut Batch<T>> {
             .event(&topic, payload, self.nanos, extras.shared());
         batch.events.push(event);
         Ok(())
+    }
+}
+
+/// What is not emitted is dropped where panics do no harm: it may be dropped by one.
+impl<T: Send + Sync + 'static> Drop for Batch<T> {
+    fn drop(&mut self) {
+        for event in self.events.drain(..) {
+            self.core.discard_event(event);
+        }
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Details {
     pub(super) patience: Option<Instant>,
 }
 
+/// The numbers of all buses.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 pub(super) struct Core<T> {
     pub(super) settings: Settings,
     pub(super) registry: Registry<Table<T>, Ledger<T>>,
@@ -40,6 +43,8 @@ pub(super) struct Core<T> {
     /// Emits without a publisher; publishers count for themselves.
     pub(super) unbound: Striped,
     next_id: AtomicU64,
+    /// What tells it from other buses, in this process and for ever.
+    number: u64,
     /// To the thread that wakes consumers, if emits do not.
     ringer: Option<Ringer>,
     /// What others passed on to it; made by the first of them.
@@ -53,6 +58,8 @@ impl<T> Core<T> {
             past: Archive::new(settings.history),
             unbound: Striped::new(),
             next_id: AtomicU64::new(0),
+            // Relaxed: only distinctness counts.
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             ringer,
             fed: OnceBox::new(),
             settings,
@@ -67,6 +74,10 @@ impl<T> Core<T> {
     /// A bell for one more subscription, if its consumers need one.
     pub(super) fn bell(&self) -> Option<Bell> {
         self.ringer.clone().map(Bell::new)
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(super) fn ringer(&self) -> Option<Ringer> {

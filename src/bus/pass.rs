@@ -1,6 +1,7 @@
 //! Passing events on to another bus, on the emitting thread: what derived buses are made of.
 //!
-//! An event is passed on when it is in all queues of its bus and the taps there were called. All events of a
+//! An event is passed on when it is in all queues of its bus, before wakers and taps there are called: so what
+//! those emit comes after it on other buses, too. All events of a
 //! batch go together, and are a batch there. Where one emit comes to a bus by several ways, three
 //! things are seen to:
 //!
@@ -8,11 +9,11 @@
 //!   buses end.
 //! - The very same event enters a bus once, even if several buses on its way pass it on to that one
 //!   ([`Known`]); others that were made of it enter each.
-//! - A way is so many buses long at most, as each stands on the one before on the thread's stack.
+//! - A thread is inside of so many steps at most, as each stands on the one before on its stack.
 //!
 //! Nothing is passed on in the scope of a [`Cause`]: on the other bus the event has its own cause, as here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use smallvec::SmallVec;
@@ -28,8 +29,29 @@ use crate::event::Event;
 use crate::pattern::IntoPatterns;
 use crate::sync::Hook;
 
-/// How many buses long a way may be.
+/// How many buses long a way may be, with all those on the thread's stack that led to it.
 const LONGEST: usize = 100;
+
+thread_local! {
+    /// How many steps from bus to bus this thread is inside of.
+    static STANDING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// One such step, until it is dropped.
+struct Step;
+
+impl Step {
+    fn enter() -> Self {
+        STANDING.set(STANDING.get() + 1);
+        Step
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        STANDING.set(STANDING.get() - 1);
+    }
+}
 
 /// The events of one emit or batch that a bus is to be passed, in order.
 pub(super) type Passed<T> = SmallVec<[Event<T>; 1]>;
@@ -37,15 +59,14 @@ pub(super) type Passed<T> = SmallVec<[Event<T>; 1]>;
 /// By which buses events have come to the one that they are on.
 pub(super) struct Way<'a> {
     /// The last of them.
-    bus: usize,
+    bus: u64,
     before: Option<&'a Way<'a>>,
-    length: usize,
     /// Which events have been where, if these are the ones that came.
     known: Option<&'a Known>,
 }
 
 impl Way<'_> {
-    fn contains(&self, bus: usize) -> bool {
+    fn contains(&self, bus: u64) -> bool {
         let mut way = Some(self);
         while let Some(step) = way {
             if step.bus == bus {
@@ -61,33 +82,37 @@ impl Way<'_> {
     }
 }
 
-/// Which bus has which event, by their addresses: nobody lets go of either while this is in use.
+/// Which bus has which event, by the number of the bus and the address of the event, which nobody lets go of
+/// while this is in use.
 #[derive(Default)]
 pub(super) struct Known(RefCell<Pairs>);
 
 #[derive(Default)]
 struct Pairs {
-    few: SmallVec<[(usize, usize); 4]>,
+    few: SmallVec<[(u64, usize); 4]>,
     /// Those beyond that. Most ways have none.
-    many: Option<HashSet<(usize, usize), foldhash::fast::RandomState>>,
+    many: Option<HashSet<(u64, usize), foldhash::fast::RandomState>>,
 }
 
 /// How many pairs are looked through one by one.
 const FEW: usize = 16;
 
 impl Known {
-    /// Whether it is news that this bus has this event.
-    fn add(&self, bus: usize, event: usize) -> bool {
+    /// Whether this bus has this event.
+    fn contains(&self, bus: u64, event: usize) -> bool {
+        let pairs = self.0.borrow();
+        let pair = (bus, event);
+        pairs.few.contains(&pair) || pairs.many.as_ref().is_some_and(|many| many.contains(&pair))
+    }
+
+    fn add(&self, bus: u64, event: usize) {
         let mut pairs = self.0.borrow_mut();
         let pair = (bus, event);
-        if pairs.few.contains(&pair) {
-            return false;
-        }
         if pairs.few.len() < FEW {
             pairs.few.push(pair);
-            return true;
+        } else {
+            pairs.many.get_or_insert_default().insert(pair);
         }
-        pairs.many.get_or_insert_default().insert(pair)
     }
 }
 
@@ -124,55 +149,51 @@ impl<T: Send + Sync + 'static> Tapped<'_, T> {
     }
 
     /// Passes on the events that `keep` says.
-    fn pass(&self, here: usize, there: &Core<T>, keep: impl Fn(&Event<T>) -> bool) {
+    fn pass(&self, here: u64, there: &Core<T>, keep: impl Fn(&Event<T>) -> bool) {
         if !self.may_go(here, there) {
             return;
         }
-        let id = there.address();
-        let mut repeated = 0;
-        let events = self.each(there, |event| keep(event).then(|| event.clone()));
-        let mut fresh = Passed::new();
-        for event in events {
-            if self.known.add(id, event.address()) {
-                fresh.push(event);
-            } else {
-                // Not the last handle of it.
-                repeated += 1;
-            }
+        let _step = Step::enter();
+        let id = there.number();
+        let mut events = self.each(there, |event| keep(event).then(|| event.clone()));
+        let kept = events.len();
+        // All are looked for before any is added: a batch may hold one twice.
+        events.retain(|event| !self.known.contains(id, event.address()));
+        for event in &events {
+            self.known.add(id, event.address());
         }
-        there.fed().repeated(repeated);
-        there.take_in(fresh, &self.way_on(here, Some(self.known)));
+        there.fed().repeated(kept - events.len());
+        there.take_in(events, &self.way_on(here, Some(self.known)));
     }
 
     /// Passes on what `map` makes of the events.
     fn pass_mapped<U: Send + Sync + 'static>(
         &self,
-        here: usize,
+        here: u64,
         there: &Core<U>,
         map: impl Fn(&Event<T>) -> Option<Event<U>>,
     ) {
         if self.may_go(here, there) {
+            let _step = Step::enter();
             there.take_in(self.each(there, map), &self.way_on(here, None));
         }
     }
 
-    fn way_on<'w>(&'w self, here: usize, known: Option<&'w Known>) -> Way<'w> {
+    fn way_on<'w>(&'w self, here: u64, known: Option<&'w Known>) -> Way<'w> {
         Way {
             bus: here,
             before: self.way,
-            length: self.way.map_or(0, |way| way.length) + 1,
             known,
         }
     }
 
-    fn may_go<U>(&self, here: usize, there: &Core<U>) -> bool {
-        let id = there.address();
+    fn may_go<U>(&self, here: u64, there: &Core<U>) -> bool {
+        let id = there.number();
         if id == here || self.way.is_some_and(|way| way.contains(id)) {
             there.fed().repeated(self.events.len());
             return false;
         }
-        let length = self.way.map_or(0, |way| way.length);
-        if length >= LONGEST {
+        if STANDING.get() >= LONGEST {
             there.fed().refused(self.events.len());
             return false;
         }
@@ -184,14 +205,15 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// Passes events on to another bus, as they are, while `keep` says so and the guard lives: what
     /// [`filtered`](Bus::filtered) and [`pipe_to`](Bus::pipe_to) are made of.
     ///
-    /// It happens on the emitting thread, when an event is in all queues here and the
-    /// [taps](Bus::tap) were called. The events of a batch are a batch there. `keep` is
+    /// It happens on the emitting thread, when an event is in all queues here, and before
+    /// [taps](Bus::tap) are called. The events of a batch are a batch there. `keep` is
     /// called in the scope of the event's [`Cause`]; a panic in it leaves the event out, and is
     /// reported. What `inlet` leads to is not kept open, nor is this bus.
     ///
     /// An event never comes to a bus that it came by, and enters each bus once, even if several pass
     /// it on to that one: both count as [`repeated`](crate::BusStats::repeated). A way of more than 100
-    /// buses is too long; what comes so far, or to a bus that is closed, counts as
+    /// buses is too long; what comes so far, to a bus that is closed, or to one whose
+    /// [limit](crate::BusBuilder::max_chain) its chain of causes exceeds, counts as
     /// [`refused`](crate::BusStats::refused).
     ///
     /// # Errors
@@ -215,7 +237,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         inlet: &Inlet<T>,
         keep: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
-        let (here, inlet) = (self.core().address(), inlet.clone());
+        let (here, inlet) = (self.core().number(), inlet.clone());
         let pass = move |tapped: Tapped<'_, T>| tapped.pass(here, inlet.core(), &keep);
         self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
     }
@@ -245,20 +267,24 @@ impl<T: Send + Sync + 'static> Bus<T> {
         inlet: &Inlet<U>,
         map: impl Fn(&Event<T>) -> Option<Event<U>> + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
-        let (here, inlet) = (self.core().address(), inlet.clone());
+        let (here, inlet) = (self.core().number(), inlet.clone());
         let pass = move |tapped: Tapped<'_, T>| tapped.pass_mapped(here, inlet.core(), &map);
         self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
     }
 }
 
 impl<T> Core<T> {
-    /// What tells it from other buses while it lives.
-    pub(super) fn address(&self) -> usize {
-        std::ptr::from_ref(self) as usize
-    }
-
     /// Emits what another bus passes on.
     fn take_in(&self, mut events: Passed<T>, way: &Way<'_>) {
+        let too_deep = |event: &Event<T>| {
+            let cause = event.cause();
+            cause.is_some_and(|cause| cause.depth() > self.settings.max_chain)
+        };
+        if events.iter().any(too_deep) {
+            let (deep, taken) = events.into_iter().partition(too_deep);
+            self.refuse_passed::<Passed<T>>(deep);
+            events = taken;
+        }
         if events.len() > 1 {
             if let Err(error) = self.emit_together(events.into_vec(), Some(way)) {
                 self.refuse_passed(error.into_payload());
@@ -272,7 +298,7 @@ impl<T> Core<T> {
     }
 
     #[cold]
-    fn refuse_passed(&self, events: impl IntoIterator<Item = Event<T>>) {
+    fn refuse_passed<I: IntoIterator<Item = Event<T>>>(&self, events: I) {
         for event in events {
             self.fed().refused(1);
             self.discard_unseen(event);

@@ -131,12 +131,9 @@ impl<T: Send + Sync + 'static> Subscription<T> {
     /// Takes what there is beside this event, which was taken just now.
     fn take_with(&self, first: Event<T>, buffer: &mut impl Extend<Event<T>>, max: usize) -> usize {
         buffer.extend([first]);
-        let mailbox = &self.member().mailbox;
-        if mailbox.keeps_batches() {
-            let joined = mailbox.pop_joined(max - 1);
-            let count = 1 + joined.len();
-            buffer.extend(joined);
-            return count;
+        if self.member().mailbox.keeps_batches() {
+            // It may have been in the middle of a batch, whose rest another handle takes just now.
+            return 1;
         }
         let mut count = 1;
         buffer.extend(self.try_iter().take(max - 1).inspect(|_| count += 1));
@@ -172,6 +169,13 @@ impl<T: Send + Sync + 'static> Future for RecvBatchFuture<'_, T> {
         } = &mut *self;
         if *max == 0 {
             return Poll::Ready(Ok(0));
+        }
+        if polled.sub.member().mailbox.keeps_batches() {
+            match polled.sub.try_recv_batch(*buffer, *max) {
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(TryRecvError::Closed) => return Poll::Ready(Err(RecvError)),
+                Err(TryRecvError::Empty) => {}
+            }
         }
         polled
             .poll(context)

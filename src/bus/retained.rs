@@ -67,6 +67,9 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// Publishers that emit on one topic at once have no order in any queue, and so none here: the state
     /// of that topic is one of theirs, and each subscription has that one and those after it.
     ///
+    /// An event is kept before filters are asked about it, so what a filter emits on the same topic is kept after it,
+    /// though it comes to the queues before it.
+    ///
     /// # Errors
     ///
     /// A text that is no pattern, an empty list, or a closed bus.

@@ -336,6 +336,8 @@ pub(super) struct Route<T> {
     pub(super) plain: bool,
     /// There is a subscription that keeps batches together.
     pub(super) keeps_batches: bool,
+    /// Some taps pass events on to other buses.
+    pub(super) passes: bool,
     /// Nobody would see the event, now or later.
     silent: bool,
     /// The latest event of the topic is retained.
@@ -348,6 +350,7 @@ impl<T> Route<T> {
         let pushes_only = taps.is_empty() && !retained;
         let keeps_batches = members.iter().any(|member| member.mailbox.keeps_batches());
         Route {
+            passes: taps.iter().any(|tap| !tap.is_call()),
             plain: pushes_only && !members.is_empty() && unfiltered,
             silent: pushes_only && members.is_empty(),
             members,

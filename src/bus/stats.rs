@@ -52,7 +52,7 @@ pub struct BusStats {
     /// How many events other buses did not pass on to it, as it had them before, or is on their way.
     pub repeated: u64,
     /// How many events other buses passed on that it did not take: it was closed, or they had come by too
-    /// many buses.
+    /// many buses, or of too long a chain of causes.
     pub refused: u64,
     /// How many events wait in the queues of subscriptions.
     pub depth: usize,

@@ -159,7 +159,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// ever, so a batch that has not room for all of it is cut, and looks like a shorter one: give a capacity of
     /// several of the largest batches, and ask [`missed`](Subscription::missed) after a take. Other ways to receive
     /// take one event at a time, and what a subscription begins with comes one by one. It costs a short lock for
-    /// each push and take. Of several handles that receive batches asynchronously, two may share one. Under
+    /// each push and take. Where several handles receive asynchronously, a batch may come in two parts, never mixed with another. Under
     /// [`Overflow::Latest`] an event that replaces another goes with the batch of that one.
     ///
     /// ```

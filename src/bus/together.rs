@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use smallvec::SmallVec;
 
 use super::core::{Core, Resolved};
-use super::deliver::{Together, deliver, deliver_batch, deliver_fully, deliver_together};
+use super::deliver::{Together, close_all, deliver, deliver_fully, deliver_together, push_batch};
 use super::emitted::Emitted;
 use super::pass::Way;
 use super::routing::{Route, Table};
@@ -59,9 +59,9 @@ impl<T> Core<T> {
     }
 
     /// Delivers a batch by its routes, each for so many of the events in a row.
-    pub(super) fn send_runs(
-        &self,
-        runs: &[(&Topic, &Route<T>, usize)],
+    pub(super) fn send_runs<'r>(
+        &'r self,
+        runs: &[(&'r Topic, &'r Route<T>, usize)],
         events: Vec<Event<T>>,
         way: Option<&Way<'_>>,
     ) -> Emitted {
@@ -69,17 +69,17 @@ impl<T> Core<T> {
         if runs.iter().all(|(_, route, _)| only_pushes(route)) && events.iter().all(Event::is_bare)
         {
             let mut events = events.into_iter();
-            let deliver_run = |&(topic, route, count): &(&Topic, &Route<T>, usize)| {
+            let push_run = |&(topic, route, count): &(&'r Topic, &'r Route<T>, usize)| {
                 let members = route.members.len();
                 let run = events.by_ref().take(count);
-                deliver_batch(
+                push_batch(
                     topic,
                     route,
                     run.map(|it| it.share(members)),
                     self.on_panic(),
                 )
             };
-            return runs.iter().map(deliver_run).sum();
+            return close_all(runs.iter().map(push_run).collect());
         }
         let emitted = {
             let mut rest = &*events;

@@ -39,6 +39,8 @@ impl<T: Send + Sync + 'static> Clone for Seat<T> {
 pub(super) struct Roster<T: Send + Sync + 'static> {
     index: Index<Arc<Entry<T>>>,
     seats: IdMap<Seat<T>>,
+    /// How many of them take batches.
+    batch_handlers: usize,
     /// In the order in which they run.
     pub(super) middleware: Arc<[Arc<Middleware<T>>]>,
     pub(super) on_error: Arc<[Arc<OnError<T>>]>,
@@ -49,6 +51,7 @@ impl<T: Send + Sync + 'static> Clone for Roster<T> {
         Roster {
             index: self.index.clone(),
             seats: self.seats.clone(),
+            batch_handlers: self.batch_handlers,
             middleware: Arc::clone(&self.middleware),
             on_error: Arc::clone(&self.on_error),
         }
@@ -59,6 +62,7 @@ impl<T: Send + Sync + 'static> Roster<T> {
     pub(super) fn new() -> Self {
         Roster {
             index: Index::new(),
+            batch_handlers: 0,
             seats: IdMap::new(),
             middleware: Arc::new([]),
             on_error: Arc::new([]),
@@ -83,11 +87,17 @@ impl<T: Send + Sync + 'static> Roster<T> {
         for pattern in &*seat.patterns {
             self.index.insert(pattern, id, Arc::clone(&seat.entry));
         }
+        self.batch_handlers += usize::from(seat.entry.is_batch());
         self.seats.insert(id, seat);
+    }
+
+    pub(super) fn takes_batches(&self) -> bool {
+        self.batch_handlers > 0
     }
 
     pub(super) fn remove(&mut self, id: HandlerId) -> Option<Seat<T>> {
         let seat = self.seats.remove(id.0)?;
+        self.batch_handlers -= usize::from(seat.entry.is_batch());
         for pattern in &*seat.patterns {
             self.index.remove(pattern, id.0);
         }

@@ -31,6 +31,7 @@ models![
     latest_ends_with_all_taken: 2,
     a_batch_wakes_a_sleeper_and_comes_whole,
     a_batch_goes_to_one_of_two_takers: 1,
+    a_batch_leaves_who_sleeps_a_token: 1,
     a_batch_beside_a_close_is_counted: 1,
     abandoned_messages_are_counted,
     abandoned_latest_messages_are_counted,
@@ -408,7 +409,10 @@ fn a_batch_wakes_a_sleeper_and_comes_whole() {
             panic!("not closed");
         };
         let mut batch = vec![first];
-        batch.extend(theirs.pop_joined(9));
+        if let Popped::Message((second, rest)) = theirs.try_pop_batch(&AtomicBool::new(false), 9) {
+            batch.push(second);
+            batch.extend(rest);
+        }
         batch
     });
     emit_batch(&mailbox, [1, 2]);
@@ -430,6 +434,23 @@ fn a_batch_goes_to_one_of_two_takers() {
     });
     let taken = takers.map(|taker| taker.join().unwrap());
     assert!(matches!(taken, [2, 0] | [0, 2]));
+}
+
+fn a_batch_leaves_who_sleeps_a_token() {
+    let mailbox = batch_mailbox(3);
+    emit_batch(&mailbox, [1, 2]);
+    let sleeper = take_one(&mailbox);
+    let theirs = Arc::clone(&mailbox);
+    let taker = thread::spawn(move || match theirs.try_pop_batch(&AtomicBool::new(false), 9) {
+        Popped::Message((_, joined)) => 1 + joined.len() as u64,
+        Popped::Empty | Popped::Ended => 0,
+    });
+    // Whoever of the two is first: this one is left for the sleeper, at the latest.
+    emit(&mailbox, Message(0, 3));
+    assert_eq!(sleeper.join().unwrap(), 1);
+    let taken = taker.join().unwrap();
+    mailbox.close();
+    assert_settled(&mailbox, 3, 1 + taken + take_all(&mailbox));
 }
 
 fn a_batch_beside_a_close_is_counted() {

@@ -1,10 +1,10 @@
 //! The way of one event into the queues of its route.
 //!
 //! In this order: filters, pushes (each followed by a look whether consumers wait, or have left
-//! meanwhile), wakers, taps, then the destructors of what was pushed out. So whatever the user's code
-//! does in a filter happens before the event is in any queue, and whatever it does in a waker, a tap or
-//! a destructor after it is in all of them: an emit from inside comes wholly before or wholly after, in
-//! every queue (P3). Only an emit that waits for room calls wakers before it does.
+//! meanwhile), other buses that it is passed on to, wakers, taps, then the destructors of what was pushed out.
+//! So whatever the user's code does in a filter happens before the event is in any queue, and whatever it does in
+//! a waker, a tap or a destructor after it is in all of them: an emit from inside comes wholly before or
+//! wholly after, in every queue (P3). Only an emit that waits for room calls wakers before it does.
 
 mod batch;
 mod skipped;
@@ -24,7 +24,7 @@ use crate::event::{Event, EventShares};
 use crate::sync::{Arc, Hook, Ordering};
 use crate::topic::Topic;
 
-pub(super) use self::batch::deliver_batch;
+pub(super) use self::batch::{close_all, deliver_batch, push_batch};
 use self::skipped::Skipped;
 pub(super) use self::together::{Together, deliver_together};
 pub(super) use self::within::deliver_within;
@@ -101,7 +101,10 @@ pub(in crate::bus) fn deliver_fully<T>(
 ) -> Emitted {
     if route.members.is_empty() {
         // As it mostly is between one derived bus and the next.
-        after_pushes(topic, route, Some(event), Evicted::new(), way, on_panic);
+        if route.passes {
+            pass_on(&route.taps, std::slice::from_ref(&event), way, on_panic);
+        }
+        after_pushes(topic, route, Some(event), Evicted::new(), on_panic);
         return Emitted::default();
     }
     let mut delivery = Delivery::new(topic, route, on_panic);
@@ -121,7 +124,7 @@ pub(in crate::bus) fn deliver_fully<T>(
 }
 
 /// An event on its way, and what became of it so far.
-struct Delivery<'a, T> {
+pub(super) struct Delivery<'a, T> {
     topic: &'a Topic,
     route: &'a Route<T>,
     on_panic: Option<&'a PanicHook>,
@@ -320,6 +323,10 @@ impl<'a, T> Delivery<'a, T> {
 
     /// Adds up, and runs the user's code that comes after all pushes.
     fn close(mut self) -> Emitted {
+        // Before anything of the user's here: what that emits is to come after the event there, too.
+        if self.route.passes {
+            self.pass_on();
+        }
         self.call_consumers();
         let emitted = &mut self.emitted;
         emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
@@ -337,35 +344,43 @@ impl<'a, T> Delivery<'a, T> {
     }
 
     #[cold]
+    fn pass_on(&self) {
+        if let Some(event) = &self.kept {
+            let events = std::slice::from_ref(event);
+            pass_on(&self.route.taps, events, self.way, self.on_panic);
+        }
+    }
+
+    #[cold]
     fn finish(self) {
-        let (topic, route, kept) = (self.topic, self.route, self.kept);
-        after_pushes(topic, route, kept, self.evicted, self.way, self.on_panic);
+        after_pushes(
+            self.topic,
+            self.route,
+            self.kept,
+            self.evicted,
+            self.on_panic,
+        );
     }
 }
 
-/// The user's code that comes after all pushes: taps, other buses, and destructors of what was pushed
-/// out, and of the event itself if nobody has it.
+/// The user's code that comes after all pushes: taps, and destructors of what was pushed out, and of the
+/// event itself if nobody has it.
 fn after_pushes<T>(
     topic: &Topic,
     route: &Route<T>,
     kept: Option<Event<T>>,
     evicted: Evicted<T>,
-    way: Option<&Way<'_>>,
     on_panic: Option<&PanicHook>,
 ) {
     let taps = &route.taps;
     // An event without a handle here has no cause itself.
     let cause = || kept.as_ref().and_then(|event| event.cause().cloned());
     if let Some(event) = &kept
-        && !taps.is_empty()
+        && taps.iter().any(|tap| tap.is_call())
     {
-        if taps.iter().any(|tap| tap.is_call()) {
-            Cause::scope_of(topic, cause(), || {
-                taps.iter().for_each(|tap| call_tap(tap, event, on_panic));
-            });
-        }
-        // Outside of that scope: nothing leads to anything where an event is passed on.
-        pass_on(taps, std::slice::from_ref(event), way, on_panic);
+        Cause::scope_of(topic, cause(), || {
+            taps.iter().for_each(|tap| call_tap(tap, event, on_panic));
+        });
     }
     // Most have no destructor that would want a cause.
     let is_quiet = |event: &Event<T>| !event.runs_code_when_dropped();

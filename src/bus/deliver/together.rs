@@ -2,6 +2,8 @@
 //! next. So an emit from inside a filter comes before the whole batch in every queue, and one from inside a
 //! tap or a destructor after it (P3); and who keeps batches together gets its share in one piece.
 
+use std::collections::HashMap;
+
 use smallvec::SmallVec;
 
 use super::{Delivery, Evicted, Skipped, call_tap, keep_for_later, pass_by, pass_on};
@@ -32,6 +34,37 @@ struct Parcel<'a, T> {
     awaited: bool,
 }
 
+struct Parcels<'a, T> {
+    all: Vec<Parcel<'a, T>>,
+    /// Where each subscription's is, by its number.
+    places: HashMap<u64, usize, foldhash::fast::RandomState>,
+}
+
+impl<T> Default for Parcels<'_, T> {
+    fn default() -> Self {
+        Parcels {
+            all: Vec::new(),
+            places: HashMap::default(),
+        }
+    }
+}
+
+impl<'a, T> Parcels<'a, T> {
+    fn of(&mut self, member: &'a Arc<Member<T>>, topic: &'a Topic) -> &mut Parcel<'a, T> {
+        let place = *self.places.entry(member.id).or_insert_with(|| {
+            self.all.push(Parcel {
+                member,
+                topic,
+                handles: Vec::new(),
+                accepted: 0,
+                awaited: false,
+            });
+            self.all.len() - 1
+        });
+        &mut self.all[place]
+    }
+}
+
 /// Delivers a batch; none of its events is seen by a tap before all are in the queues.
 pub(in crate::bus) fn deliver_together<T>(
     runs: &[Together<'_, T>],
@@ -42,7 +75,7 @@ pub(in crate::bus) fn deliver_together<T>(
 
     let mut sum = Emitted::default();
     let mut evicted = Evicted::new();
-    let mut parcels: SmallVec<[Parcel<'_, T>; 2]> = SmallVec::new();
+    let mut parcels = Parcels::default();
     let mut deliveries: Vec<Delivery<'_, T>> = Vec::with_capacity(runs.len());
     for (run, filtered) in runs.iter().zip(skipped) {
         let mut delivery = Delivery::new(run.topic, run.route, on_panic);
@@ -55,10 +88,15 @@ pub(in crate::bus) fn deliver_together<T>(
         }
         deliveries.push(delivery);
     }
+    let mut parcels = parcels.all;
     for parcel in &mut parcels {
         push_parcel(parcel, &mut sum, &mut evicted);
     }
 
+    // Before anything of the user's here: what that emits is to come after the batch there, too.
+    if runs.iter().any(|run| run.route.passes) {
+        pass_all(runs, on_panic, way);
+    }
     for delivery in &mut deliveries {
         delivery.call_consumers();
     }
@@ -71,7 +109,7 @@ pub(in crate::bus) fn deliver_together<T>(
         evicted.extend(delivery.kept.take());
     }
     sum.matched = sum.delivered + sum.dropped + sum.filtered;
-    tap_all(runs, on_panic, way);
+    tap_all(runs, on_panic);
     if let Some(last) = runs.iter().rev().find_map(|run| run.events.last())
         && !evicted.is_empty()
     {
@@ -117,7 +155,7 @@ fn push_one<'a, T>(
     delivery: &mut Delivery<'a, T>,
     event: &Event<T>,
     out: &Skipped,
-    parcels: &mut SmallVec<[Parcel<'a, T>; 2]>,
+    parcels: &mut Parcels<'a, T>,
 ) {
     let (route, topic) = (delivery.route, delivery.topic);
     let receivers = route.members.len() - out.count();
@@ -133,19 +171,7 @@ fn push_one<'a, T>(
         }
         let Some(handle) = handles.next() else { break };
         if route.keeps_batches && member.mailbox.keeps_batches() {
-            match parcels
-                .iter_mut()
-                .find(|parcel| parcel.member.id == member.id)
-            {
-                Some(parcel) => parcel.handles.push(handle),
-                None => parcels.push(Parcel {
-                    member,
-                    topic,
-                    handles: vec![handle],
-                    accepted: 0,
-                    awaited: false,
-                }),
-            }
+            parcels.of(member, topic).handles.push(handle);
         } else {
             plain += usize::from(delivery.push_once(place, &member.mailbox, handle));
         }
@@ -200,8 +226,8 @@ fn push_parcel<T>(parcel: &mut Parcel<'_, T>, sum: &mut Emitted, evicted: &mut E
 /// What a tap gets of a batch: the tap's number and callback, and the events.
 type Share<'a, T> = (u64, &'a Hook<PassFn<T>>, Vec<Event<T>>);
 
-/// Calls the taps, event by event, then passes the events on, all together for each bus that gets some.
-fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Option<&Way<'_>>) {
+/// Calls the taps, event by event.
+fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>) {
     for run in runs.iter().filter(|run| !run.route.taps.is_empty()) {
         for event in run.events {
             Cause::scope(event, || {
@@ -212,21 +238,26 @@ fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Optio
             });
         }
     }
+}
+
+/// Passes the events on, all together for each bus that gets some.
+fn pass_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Option<&Way<'_>>) {
     if let [run] = runs {
         return pass_on(&run.route.taps, run.events, way, on_panic);
     }
     // Each tap once, in the order in which they came.
     let mut shares: Vec<Share<'_, T>> = Vec::new();
+    let mut places = HashMap::<u64, usize, foldhash::fast::RandomState>::default();
     for run in runs {
         for tap in &run.route.taps {
             let TapKind::Pass(hook) = &tap.kind else {
                 continue;
             };
-            let events = run.events.iter().cloned();
-            match shares.iter_mut().find(|(id, ..)| *id == tap.id) {
-                Some((.., share)) => share.extend(events),
-                None => shares.push((tap.id, hook, events.collect())),
-            }
+            let place = *places.entry(tap.id).or_insert_with(|| {
+                shares.push((tap.id, hook, Vec::new()));
+                shares.len() - 1
+            });
+            shares[place].2.extend(run.events.iter().cloned());
         }
     }
     shares.sort_unstable_by_key(|(id, ..)| *id);

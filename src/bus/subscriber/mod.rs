@@ -126,8 +126,6 @@ struct Missing {
 /// What waits beside the queue.
 struct Aside<E: Keyed> {
     pending: Mutex<Pending<E>>,
-    /// Held by who takes a batch, so that nobody else takes a part of it. Only consumers take it.
-    taking: Mutex<()>,
     /// Batches are kept together.
     batches: bool,
 }
@@ -144,9 +142,9 @@ pub(crate) struct Mailbox<E: Keyed> {
     /// How many messages are in `front`.
     front_len: AtomicUsize,
     /// Messages under `Overflow::Latest`, and where batches are kept together. A message's token is pushed
-    /// after the message was put here, unless the queue is full of tokens. Tokens may outlive
-    /// their messages, which a consumer took by another's token; so there are always enough for those who
-    /// sleep. Boxed, as most mailboxes have none.
+    /// after the message was put here, unless the queue is full of tokens, and taken before or when the message
+    /// is; it may outlive a message that was taken by another's token. So tokens, with publishers and takers that
+    /// are on their way, never number less than messages. Boxed, as most mailboxes have none.
     pending: Option<Box<Aside<E>>>,
     overflow: Overflow,
     /// No push begins any more. Set once.
@@ -192,7 +190,6 @@ impl<E: Keyed> Mailbox<E> {
         let pending = aside.then(|| {
             Box::new(Aside {
                 pending: Mutex::new(Pending::new(capacity, overflow)),
-                taking: Mutex::new(()),
                 batches,
             })
         });

@@ -209,35 +209,66 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     /// Takes what goes together without waiting, at most `max` messages, in a mailbox that [keeps
-    /// batches](Mailbox::keeps_batches). Of several who take in this way none takes a part of another's.
+    /// batches](Mailbox::keeps_batches): the first, and those that came with it.
     pub(crate) fn try_pop_batch(&self, finished: &AtomicBool, max: usize) -> Popped<(E, Vec<E>)> {
-        let aside = self.pending.as_ref();
-        let _taking = aside.map(|aside| aside.taking.lock());
         // Each of those that come before the queue was alone.
         if let Some(message) = self.pop_front() {
             return Popped::Message((message, Vec::new()));
         }
-        match self.try_pop(finished) {
-            Popped::Message(first) => {
-                Popped::Message((first, self.pop_joined(max.saturating_sub(1))))
+        loop {
+            // Acquire as in `try_pop`; and those who were told of the end stay there, as in `pop_rest`.
+            let ended = self.demands.load(Acquire) & ENDED != 0;
+            if ended && finished.load(Acquire) {
+                self.push_token();
+                return Popped::Ended;
             }
-            Popped::Empty => Popped::Empty,
-            Popped::Ended => Popped::Ended,
+            if let Some(batch) = self.pop_together(max) {
+                return Popped::Message(batch);
+            }
+            match self.queue.get().and_then(Queue::try_pop) {
+                // A message that was taken by another's token, or one that came just now, or the end.
+                Some(_) => {
+                    self.forget_token();
+                    // Acquire: pairs with the swap in `close`.
+                    if self.closed.load(Acquire) {
+                        self.end();
+                    }
+                }
+                // Release: as in `pop_rest`. For sharers that are still asleep a token.
+                None if ended => {
+                    finished.store(true, Release);
+                    self.push_token();
+                    return Popped::Ended;
+                }
+                // Acquire as in `try_pop`.
+                None if self.closed.load(Acquire) => self.end(),
+                None => return Popped::Empty,
+            }
         }
     }
 
-    /// Takes what goes with the message that was taken last, at most `max`.
-    pub(crate) fn pop_joined(&self, max: usize) -> Vec<E> {
+    fn pop_together(&self, max: usize) -> Option<(E, Vec<E>)> {
         let mut joined = Vec::new();
-        let Some(aside) = &self.pending else {
-            return joined;
-        };
-        // Their tokens stay behind: see `pending`.
-        self.pop_aside(aside, |pending| {
-            joined.extend(std::iter::from_fn(|| pending.pop_joined()).take(max));
-            None
-        });
-        let joined = joined.into_iter();
-        joined.map(|message| self.account(message)).collect()
+        let first = self.pop_aside(self.pending.as_ref()?, |pending| {
+            let first = pending.pop()?;
+            let rest = std::iter::from_fn(|| pending.pop_joined());
+            joined.extend(rest.take(max.saturating_sub(1)));
+            self.drop_tokens(1 + joined.len());
+            Some(first)
+        })?;
+        Some((self.account(first), self.account_all(joined)))
+    }
+
+    /// Takes the tokens of messages that are taken without; under the lock of `pending`, so that there
+    /// are never fewer tokens than messages, but for those whose publishers or takers are on their way. One of
+    /// them may be the end's: who accounts for the messages pushes another.
+    fn drop_tokens(&self, count: usize) {
+        let queue = self.queue();
+        (0..count).map_while(|_| queue.try_pop()).for_each(drop);
+    }
+
+    fn account_all(&self, messages: Vec<E>) -> Vec<E> {
+        let messages = messages.into_iter();
+        messages.map(|message| self.account(message)).collect()
     }
 }

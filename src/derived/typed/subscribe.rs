@@ -202,6 +202,24 @@ impl<'a, E: Typed> TypedSubscriptionBuilder<'a, E> {
         self.with(|subscription| subscription.replay(events))
     }
 
+    /// Begins with the latest event of its topic, if the bus below retains that: see
+    /// [`SubscriptionBuilder::with_retained`].
+    ///
+    /// ```
+    /// # use chanbus::{Typed, TypedBus};
+    /// # struct Tick(u32);
+    /// # impl Typed for Tick { const TOPIC: &'static str = "tick"; }
+    /// let bus = TypedBus::new();
+    /// let _state = bus.bus().retained(Tick::TOPIC)?;
+    /// bus.emit(Tick(1))?;
+    /// bus.emit(Tick(2))?;
+    /// assert_eq!(bus.subscription::<Tick>().with_retained().subscribe()?.recv()?.0, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn with_retained(self) -> Self {
+        self.with(SubscriptionBuilder::with_retained)
+    }
+
     /// Keeps the events of a batch together, those of its type: see
     /// [`SubscriptionBuilder::keep_batches`].
     ///

@@ -137,8 +137,13 @@ impl<T: Send + Sync + 'static> Shared<T> {
 
     /// What came together, if anything is there.
     fn receive(&self) -> Result<Events<T>, TryRecvError> {
+        // Where no handler takes batches, a batch is as many events, which may wait for a later start.
+        let max = match self.scene.core.registry.load().content.takes_batches() {
+            true => usize::MAX,
+            false => 1,
+        };
         let mut events = SmallVec::new();
-        self.sub.try_recv_batch(&mut events, usize::MAX)?;
+        self.sub.try_recv_batch(&mut events, max)?;
         Ok(events)
     }
 

@@ -7,7 +7,9 @@ use crate::cause::Cause;
 use crate::draft::EventDraft;
 use crate::error::{BatchError, EmitError, TopicError};
 use crate::event::{Event, Extras};
+use crate::handlers::held::Held;
 use crate::handlers::report::Report;
+use crate::shield::drop_shielded;
 use crate::topic::Topic;
 
 impl<T: Send + Sync + 'static> Emitter<T> {
@@ -93,6 +95,9 @@ pub struct EmitterBatch<T: Send + Sync + 'static> {
     emitter: Emitter<T>,
     events: Vec<Event<T>>,
 }
+
+/// Where a batch is emitted, and its events.
+type Parts<T> = (Emitter<T>, Vec<Event<T>>);
 
 impl<T: Send + Sync + 'static> EmitterBatch<T> {
     /// Adds an event, stamped now.
@@ -195,10 +200,10 @@ impl<T: Send + Sync + 'static> EmitterBatch<T> {
     /// ```
     pub fn commit(self) -> Result<Report<T>, EmitError<Vec<Event<T>>>> {
         if let Err(executor) = self.emitter.may_wait() {
-            let payload = self.events;
+            let payload = self.into_parts().1;
             return Err(EmitError::WouldBlock { executor, payload });
         }
-        let EmitterBatch { emitter, events } = self.bounded()?;
+        let (emitter, events) = self.bounded()?;
         Ok(emitter.handle_batch(emitter.scene().route_all(events)))
     }
 
@@ -227,7 +232,7 @@ impl<T: Send + Sync + 'static> EmitterBatch<T> {
     /// ```
     pub fn commit_async(self) -> EmitFuture<T, Vec<Event<T>>> {
         match self.bounded() {
-            Ok(EmitterBatch { emitter, events }) => emitter.handle_batch_async(events),
+            Ok((emitter, events)) => emitter.handle_batch_async(events),
             Err(error) => EmitFuture::ended(Err(error)),
         }
     }
@@ -252,25 +257,26 @@ impl<T: Send + Sync + 'static> EmitterBatch<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn commit_detached(self) -> Result<(), EmitError<Vec<Event<T>>>> {
-        let EmitterBatch { emitter, events } = self.bounded()?;
+        let (emitter, events) = self.bounded()?;
         emitter.hand_batch_over(events);
         Ok(())
     }
 
-    /// Itself, unless a chain is too deep: that of the current cause, or that of an event that was pushed.
-    fn bounded(self) -> Result<Self, EmitError<Vec<Event<T>>>> {
-        let mut causes = std::iter::once(Cause::current())
-            .chain(self.events.iter().map(|event| event.cause().cloned()));
-        match causes.try_for_each(|cause| self.emitter.bounded(cause).map(drop)) {
-            Ok(()) => {
-                drop(causes);
-                Ok(self)
-            }
-            Err(cause) => {
-                drop(causes);
-                Err(self.emitter.too_deep(cause, self.events))
-            }
+    /// Its parts, unless a chain is too deep: that of the current cause, or that of an event that was pushed.
+    fn bounded(self) -> Result<Parts<T>, EmitError<Vec<Event<T>>>> {
+        let (emitter, events) = self.into_parts();
+        let causes = events.iter().map(|event| event.cause().cloned());
+        let mut causes = std::iter::once(Cause::current()).chain(causes);
+        let bounded = causes.try_for_each(|cause| emitter.bounded(cause).map(drop));
+        drop(causes);
+        match bounded {
+            Ok(()) => Ok((emitter, events)),
+            Err(cause) => Err(emitter.too_deep(cause, events)),
         }
+    }
+
+    fn into_parts(mut self) -> Parts<T> {
+        (self.emitter.clone(), std::mem::take(&mut self.events))
     }
 
     fn topic(&self, text: &str) -> Result<Topic, TopicError> {
@@ -300,11 +306,15 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut EmitterBatch<T>> {
         let given = batch.emitter.bounded(extras.cause.take());
         match current.and_then(|current| Ok(given?.or(current))) {
             Ok(cause) => extras.cause = cause,
-            Err(cause) => return Err(batch.emitter.too_deep(cause, self.payload)),
+            Err(cause) => {
+                drop_objects(extras);
+                return Err(batch.emitter.too_deep(cause, self.payload));
+            }
         }
         let topic = match batch.topic(self.topic) {
             Ok(topic) => topic,
             Err(error) => {
+                drop_objects(extras);
                 let payload = self.payload;
                 return Err(EmitError::BadTopic { error, payload });
             }
@@ -313,6 +323,20 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &mut EmitterBatch<T>> {
         let event = Event::assemble(topic, self.payload, nanos, extras.shared());
         batch.events.push(event);
         Ok(())
+    }
+}
+
+/// Drops what was to go with a payload that is handed back: the user's objects, each by itself.
+fn drop_objects(extras: Extras) {
+    for object in extras.extensions {
+        drop_shielded(object);
+    }
+}
+
+/// What is not emitted is let go of where panics do no harm: it may be dropped by one.
+impl<T: Send + Sync + 'static> Drop for EmitterBatch<T> {
+    fn drop(&mut self) {
+        self.events.drain(..).map(Held::new).for_each(drop);
     }
 }
 
