@@ -83,7 +83,7 @@ FAULTS = [
     ("a_batch_wakes_a_sleeper_and_comes_whole", PUSH,
      "let _ = self.queue().try_push(None);",
      ""),
-    ("a_batch_wakes_a_sleeper_and_comes_whole", PUSH,
+    ("a_batch_goes_to_one_of_two_takers", PUSH,
      "joined |= matches!",
      "joined = !matches!"),
     ("a_batch_goes_to_one_of_two_takers", TAKE,
