@@ -156,10 +156,15 @@ impl<E: Keyed> Mailbox<E> {
                 None => break,
             }
         }
+        self.finish(finished);
+        Popped::Ended
+    }
+
+    /// Tells a handle of the end.
+    fn finish(&self, finished: &AtomicBool) {
         finished.store(true, Release);
         // For sharers that are still asleep, and for a `Select` that will be told of the end.
         self.push_token();
-        Popped::Ended
     }
 
     pub(super) fn end(&self) {
@@ -225,7 +230,8 @@ impl<E: Keyed> Mailbox<E> {
             if let Some(batch) = self.pop_together(max) {
                 return Popped::Message(batch);
             }
-            match self.queue.get().and_then(Queue::try_pop) {
+            let taken = self.queue.get().and_then(Queue::try_pop);
+            match taken {
                 // A message that was taken by another's token, or one that came just now, or the end.
                 Some(_) => {
                     self.forget_token();
@@ -234,15 +240,17 @@ impl<E: Keyed> Mailbox<E> {
                         self.end();
                     }
                 }
-                // Release: as in `pop_rest`. For sharers that are still asleep a token.
                 None if ended => {
-                    finished.store(true, Release);
-                    self.push_token();
+                    self.finish(finished);
                     return Popped::Ended;
                 }
-                // Acquire as in `try_pop`.
-                None if self.closed.load(Acquire) => self.end(),
-                None => return Popped::Empty,
+                None => {
+                    // Acquire as in `try_pop`.
+                    if !self.closed.load(Acquire) {
+                        return Popped::Empty;
+                    }
+                    self.end();
+                }
             }
         }
     }
