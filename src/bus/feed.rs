@@ -30,9 +30,9 @@ pub(super) type Held = Box<dyn Any + Send + Sync>;
 /// assert_eq!(*sub.recv()?.payload(), 1);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
-pub struct Inlet<T: Send + Sync + 'static>(Arc<Way<T>>);
+pub struct Inlet<T: Send + Sync + 'static>(Arc<Door<T>>);
 
-struct Way<T: Send + Sync + 'static> {
+struct Door<T: Send + Sync + 'static> {
     bus: WeakBus<T>,
     /// Not what keeps the bus open. That it is there spares every event a look whether it is.
     core: Arc<Core<T>>,
@@ -55,7 +55,7 @@ impl<T: Send + Sync + 'static> Inlet<T> {
     }
 
     fn new(bus: &Bus<T>, only: bool) -> Self {
-        Inlet(Arc::new(Way {
+        Inlet(Arc::new(Door {
             bus: bus.downgrade(),
             core: Arc::clone(bus.core()),
             only,
@@ -67,7 +67,7 @@ impl<T: Send + Sync + 'static> Inlet<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Drop for Way<T> {
+impl<T: Send + Sync + 'static> Drop for Door<T> {
     fn drop(&mut self) {
         if self.only
             && let Some(bus) = self.bus.upgrade()

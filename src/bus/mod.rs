@@ -117,7 +117,10 @@ use crate::sync::{Arc, Mutex};
 /// | ask filters | on this thread, panics caught |
 /// | push | one queue push per match; under [`Overflow::Latest`] a short lock around a table look-up |
 /// | wake | one wake-up per match whose consumer sleeps; this is the dearest step by far (one or two system calls, as a sleeper in a `Select` may be met at its list), and can be [handed on](WakeUps::Handed); a task's waker is called after all pushes, panics caught |
+/// | pass it on to other buses (before wakers are called) | on this thread, where there are [derived](Bus::derive) buses or [pipes](Bus::pipe_to): each does all of this in its turn |
 /// | run taps, drop what was pushed out | on this thread, panics caught |
+///
+/// A batch does each of these steps for all of its events before the next.
 ///
 /// With a [`history`](BusBuilder::history), or on a topic that is [retained](Bus::retained), it also takes
 /// a short lock to keep the event; a subscription that begins with what is kept copies it under that lock. Two rare
@@ -128,7 +131,7 @@ use crate::sync::{Arc, Mutex};
 /// The queues are crossbeam's bounded ones. A push claims a slot by one compare-and-swap and then
 /// stamps it; a peer that meets a slot which is claimed and not yet stamped (its owner was
 /// interrupted between two instructions) spins and then yields until it is. That, and the two short
-/// locks named above, are the moments in which an emit depends on another thread's progress.
+/// locks named above (and those of subscriptions that [keep batches](SubscriptionBuilder::keep_batches)), are the moments in which an emit depends on another thread's progress.
 ///
 /// # Emits from inside
 ///

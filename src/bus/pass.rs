@@ -1,9 +1,8 @@
 //! Passing events on to another bus, on the emitting thread: what derived buses are made of.
 //!
 //! An event is passed on when it is in all queues of its bus, before wakers and taps there are called: so what
-//! those emit comes after it on other buses, too. All events of a
-//! batch go together, and are a batch there. Where one emit comes to a bus by several ways, three
-//! things are seen to:
+//! those emit comes after it on other buses, too. All events of a batch go together, and are a batch there.
+//! Where one emit comes to a bus by several ways, three things are seen to:
 //!
 //! - A bus that the event came by ([`Way`]) does not get it again, nor what was made of it: so circles of
 //!   buses end.
@@ -208,7 +207,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// It happens on the emitting thread, when an event is in all queues here, and before
     /// [taps](Bus::tap) are called. The events of a batch are a batch there. `keep` is
     /// called in the scope of the event's [`Cause`]; a panic in it leaves the event out, and is
-    /// reported. What `inlet` leads to is not kept open, nor is this bus.
+    /// reported. What `inlet` leads to is not kept open, nor is this bus, unless it is a
+    /// [derived](Bus::derive) one.
     ///
     /// An event never comes to a bus that it came by, and enters each bus once, even if several pass
     /// it on to that one: both count as [`repeated`](crate::BusStats::repeated). A way of more than 100
