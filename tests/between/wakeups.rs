@@ -1,8 +1,8 @@
-//! No wake-up is lost where batches are kept, and a take that is given up loses nothing (P14, P15).
+//! No wake-up is lost where batches are kept, and a take that is given up loses nothing (P7, P14, P15).
 
 use std::thread;
 
-use chanbus::{Bus, Event, WakeUps};
+use chanbus::{Bus, Event, Overflow, WakeUps};
 
 use crate::common::{Dice, POLICIES, guarded};
 
@@ -205,4 +205,41 @@ fn p14_sleepers_among_who_take_whole_batches_and_parts() {
             }
         });
     }
+}
+
+#[test]
+fn p7_gaps_add_up_where_batches_are_kept() {
+    guarded(|| {
+        for policy in [Overflow::DropNewest, Overflow::DropOldest] {
+            let bus: Bus<u64> = Bus::new();
+            let sub = bus
+                .subscription("n")
+                .capacity(4)
+                .overflow(policy)
+                .keep_batches();
+            let sub = sub.subscribe().unwrap();
+            let emitter = {
+                let publisher = bus.publisher("n").unwrap();
+                thread::spawn(move || {
+                    for round in 0..2_000 {
+                        publisher
+                            .emit_batch((0..6).map(|it| round * 6 + it))
+                            .unwrap();
+                    }
+                })
+            };
+            let mut missed = 0;
+            let mut got = 0;
+            let mut buffer = Vec::new();
+            while !emitter.is_finished() {
+                missed += sub.missed();
+                got += sub.try_recv_batch(&mut buffer, 3).unwrap_or(0) as u64;
+            }
+            emitter.join().unwrap();
+            // One by one: every event has a token of its own.
+            got += sub.try_iter().count() as u64;
+            missed += sub.missed();
+            assert_eq!(got + missed, 12_000);
+        }
+    });
 }
