@@ -32,6 +32,7 @@ models![
     a_batch_wakes_a_sleeper_and_comes_whole,
     a_batch_goes_to_one_of_two_takers: 1,
     a_batch_leaves_who_sleeps_a_token: 1,
+    what_a_take_leaves_of_a_batch_has_its_token,
     a_batch_beside_a_close_is_counted: 1,
     abandoned_messages_are_counted,
     abandoned_latest_messages_are_counted,
@@ -451,6 +452,23 @@ fn a_batch_leaves_who_sleeps_a_token() {
     let taken = taker.join().unwrap();
     mailbox.close();
     assert_settled(&mailbox, 3, 1 + taken + take_all(&mailbox));
+}
+
+fn what_a_take_leaves_of_a_batch_has_its_token() {
+    let mailbox = batch_mailbox(2);
+    let theirs = Arc::clone(&mailbox);
+    let publisher = thread::spawn(move || emit_batch(&theirs, [1, 2]));
+    let finished = AtomicBool::new(false);
+    let mut taken = match mailbox.try_pop_batch(&finished, 1) {
+        Popped::Message((_, joined)) => 1 + joined.len() as u64,
+        Popped::Empty | Popped::Ended => 0,
+    };
+    publisher.join().unwrap();
+    // Whoever takes one by one finds the rest.
+    while let Popped::Message(_) = mailbox.try_pop(&finished) {
+        taken += 1;
+    }
+    assert_eq!(taken, 2);
 }
 
 fn a_batch_beside_a_close_is_counted() {

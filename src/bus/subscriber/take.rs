@@ -220,8 +220,9 @@ impl<E: Keyed> Mailbox<E> {
         if let Some(message) = self.pop_front() {
             return Popped::Message((message, Vec::new()));
         }
-        // Tokens that this call took already, which may be those of the messages that it takes.
-        let mut had = 0;
+        // Whether it has just taken a token, which may be that of a message that it takes next. (One that it
+        // took before that has outlived its message, as there was none.)
+        let mut has_token = false;
         loop {
             // Acquire as in `try_pop`; and those who were told of the end stay there, as in `pop_rest`.
             let ended = self.demands.load(Acquire) & ENDED != 0;
@@ -229,14 +230,14 @@ impl<E: Keyed> Mailbox<E> {
                 self.push_token();
                 return Popped::Ended;
             }
-            if let Some(batch) = self.pop_together(max, had) {
+            if let Some(batch) = self.pop_together(max, has_token) {
                 return Popped::Message(batch);
             }
             let taken = self.queue.get().and_then(Queue::try_pop);
             match taken {
                 // A message that was taken by another's token, or one that came just now, or the end.
                 Some(_) => {
-                    had += 1;
+                    has_token = true;
                     self.forget_token();
                     // Acquire: pairs with the swap in `close`.
                     if self.closed.load(Acquire) {
@@ -258,13 +259,13 @@ impl<E: Keyed> Mailbox<E> {
         }
     }
 
-    fn pop_together(&self, max: usize, had: usize) -> Option<(E, Vec<E>)> {
+    fn pop_together(&self, max: usize, has_token: bool) -> Option<(E, Vec<E>)> {
         let mut joined = Vec::new();
         let first = self.pop_aside(self.pending.as_ref()?, |pending| {
             let first = pending.pop()?;
             let rest = std::iter::from_fn(|| pending.pop_joined());
             joined.extend(rest.take(max.saturating_sub(1)));
-            self.drop_tokens((1 + joined.len()).saturating_sub(had));
+            self.drop_tokens(joined.len() + usize::from(!has_token));
             Some(first)
         })?;
         Some((self.account(first), self.account_all(joined)))
