@@ -403,6 +403,7 @@
 mod bus;
 mod cause;
 mod clock;
+mod deferred;
 mod derived;
 #[cfg(doctest)]
 mod doctests;
@@ -434,6 +435,12 @@ pub use bus::{
 pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
+pub use deferred::{
+    AnyEvent, Applied, ApplyError, ApplyErrorOf, ApplyEvent, AsDeferred, BasicBus, Collected,
+    Commit, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus, Effect, EffectError,
+    Failed, Finish, FromFn, Later, MultiBus, Orchestrator, Publish, PublishError, RunEffect,
+    RunSideEffect, SideEffect, SideEffectsBus, Wrapped, with_orchestrator,
+};
 #[cfg(feature = "stream")]
 pub use derived::TypedStream;
 pub use derived::{

@@ -8,6 +8,7 @@ use super::{
     SubscribeError, TopicError, TryRecvError, WaitError,
 };
 use crate::cause::Cause;
+use crate::deferred::{ApplyError, ContextInUse, PUBLISH_TEXT, PublishError};
 use crate::handlers::{HandlerErrors, MissingService, StartError, StopTimeout};
 use crate::sync::Arc;
 
@@ -69,6 +70,12 @@ pub enum Error {
     Start(StartError),
     /// A dispatcher whose stop gave up.
     Stop(StopTimeout),
+    /// A deferred bus whose apply stopped, with what that said.
+    Apply(Box<str>),
+    /// Something was published that nobody would apply.
+    Publish,
+    /// The context of side effects is held by the very thread that asks for it.
+    Context(ContextInUse),
 }
 
 impl fmt::Display for Error {
@@ -99,6 +106,9 @@ impl fmt::Display for Error {
             Error::Service(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Stop(error) => error.fmt(f),
+            Error::Apply(what) => f.write_str(what),
+            Error::Publish => f.write_str(PUBLISH_TEXT),
+            Error::Context(error) => error.fmt(f),
         }
     }
 }
@@ -115,7 +125,9 @@ impl StdError for Error {
             | Error::ChainTooDeep { .. }
             | Error::WouldBlock { .. }
             | Error::Batch(_)
-            | Error::Handlers(_) => None,
+            | Error::Handlers(_)
+            | Error::Apply(_)
+            | Error::Publish => None,
             Error::Recv(error) => error.source(),
             Error::TryRecv(error) => error.source(),
             Error::RecvTimeout(error) => error.source(),
@@ -123,6 +135,7 @@ impl StdError for Error {
             Error::Service(error) => error.source(),
             Error::Start(error) => error.source(),
             Error::Stop(error) => error.source(),
+            Error::Context(error) => error.source(),
         }
     }
 }
@@ -154,6 +167,18 @@ impl<T> From<HandlerErrors<T>> for Error {
     }
 }
 
+impl<E, X: fmt::Display, A> From<ApplyError<E, X, A>> for Error {
+    fn from(error: ApplyError<E, X, A>) -> Self {
+        Error::Apply(error.to_string().into())
+    }
+}
+
+impl<E> From<PublishError<E>> for Error {
+    fn from(_: PublishError<E>) -> Self {
+        Error::Publish
+    }
+}
+
 impl From<PatternsError> for Error {
     fn from(error: PatternsError) -> Self {
         Error::Subscribe(error.into())
@@ -182,4 +207,5 @@ error_from!(
     Service(MissingService),
     Start(StartError),
     Stop(StopTimeout),
+    Context(ContextInUse),
 );
