@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
+use super::publish::DeferredBus;
 use crate::BoxError;
 use crate::shield::{caught, discard};
 
@@ -61,9 +62,13 @@ impl<E, X> Collected<E, X> {
         }
     }
 
-    /// What `make` makes of the event. If it panics, the event fails when it is run, and is not lost.
-    pub(super) fn made(event: E, make: impl FnOnce(&E) -> (Option<Arc<str>>, Later<E, X>)) -> Self {
-        match caught(|| make(&event)) {
+    /// An event with what `bus` makes of it. If that panics, the event fails when it is run, and is not lost.
+    pub(super) fn made<B>(bus: &B, event: E) -> Self
+    where
+        B: DeferredBus<Event = E, Error = X> + ?Sized,
+        E: Send + Sync + 'static,
+    {
+        match caught(|| (bus.label(&event), bus.later(&event))) {
             Ok((label, later)) => Collected {
                 event,
                 label,

@@ -1,19 +1,21 @@
 //! A bus that cannot be applied by those who publish to it (D4).
 
 use std::fmt;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
-use super::publish::{Crate, DeferredBus, Publish};
-use super::queue::Queue;
+use super::kept::Kept;
+use super::publish::{DeferredBus, Publish};
 use super::view::AsDeferred;
-use crate::shield::caught;
 
 /// Wraps a bus, for parts of a program that publish and must not apply: it has no
 /// [`apply`](DeferredBus::apply). Its owner runs what came together.
+///
+/// It keeps what is published itself, and asks the wrapped bus what to [do](DeferredBus::later) with it: so several may
+/// stand on clones of one bus, and each runs its own. What is on the wrapped bus itself runs with the first of them that
+/// is applied.
 ///
 /// A cheap handle: clones are the same bus.
 ///
@@ -49,50 +51,7 @@ use crate::shield::caught;
 /// let _ = delayed.as_deferred().apply(Commit::Real);
 /// ```
 pub struct DelayedBus<B: DeferredBus> {
-    parts: Arc<Parts<B>>,
-}
-
-pub(super) struct Parts<B: DeferredBus> {
-    pub(super) bus: B,
-    /// What a view's `apply` has collected.
-    collected: Queue<Collected<B::Event, B::Error>>,
-}
-
-impl<B: DeferredBus> Parts<B> {
-    pub(super) fn new(bus: B) -> Self {
-        Parts {
-            bus,
-            collected: Queue::new(),
-        }
-    }
-
-    /// Moves what was published to what was collected; how much that was.
-    pub(super) fn collect_aside(&self) -> usize {
-        let collected = self.bus.collect();
-        let count = collected.len();
-        self.collected.extend(collected);
-        count
-    }
-
-    /// All there is: what was collected, then what was published since.
-    pub(super) fn take(&self) -> Vec<Collected<B::Event, B::Error>> {
-        let mut all = self.collected.take();
-        match caught(|| self.bus.collect()) {
-            Ok(mut since) => {
-                all.append(&mut since);
-                all
-            }
-            // A bus of the user's own: its panic takes nothing along.
-            Err(thrown) => {
-                self.collected.put_back(all);
-                resume_unwind(thrown)
-            }
-        }
-    }
-
-    pub(super) fn is_spent(&mut self) -> bool {
-        self.collected.len() == 0 && self.bus.is_spent(Crate(()))
-    }
+    kept: Arc<Kept<B>>,
 }
 
 impl<B: DeferredBus> DelayedBus<B> {
@@ -106,12 +65,11 @@ impl<B: DeferredBus> DelayedBus<B> {
     #[must_use]
     pub fn new(bus: B) -> Self {
         DelayedBus {
-            parts: Arc::new(Parts::new(bus)),
+            kept: Arc::new(Kept::new(bus)),
         }
     }
 
     /// Runs what was [collected](DelayedBus::as_deferred) and then what was published since, in order; returns it.
-    /// (It is run by what [`collect`](DeferredBus::collect) of the wrapped bus gives.)
     ///
     /// # Errors
     ///
@@ -137,7 +95,7 @@ impl<B: DeferredBus> DelayedBus<B> {
         &self,
         commit: Commit,
     ) -> Result<Vec<B::Event>, ApplyError<B::Event, B::Error>> {
-        Collected::run_all(self.parts.take(), commit)
+        Collected::run_all(self.kept.take(), commit)
     }
 
     /// A view for code that asks for a [`DeferredBus`] and applies it: its `apply` runs nothing, but collects what was
@@ -161,7 +119,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.parts), None)
+        AsDeferred::new(Arc::clone(&self.kept), None)
     }
 }
 
@@ -169,21 +127,23 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        self.parts.bus.publish(event)
+        self.kept.publish(event);
+        Ok(())
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.parts.bus.publish_all(events)
+        self.kept.publish_all(events);
+        Ok(())
     }
 }
 
 impl<B: DeferredBus> Clone for DelayedBus<B> {
     fn clone(&self) -> Self {
         DelayedBus {
-            parts: Arc::clone(&self.parts),
+            kept: Arc::clone(&self.kept),
         }
     }
 }
@@ -191,7 +151,7 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
 impl<B: DeferredBus> fmt::Debug for DelayedBus<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedBus")
-            .field("collected", &self.parts.collected.len())
+            .field("len", &self.kept.len())
             .finish_non_exhaustive()
     }
 }

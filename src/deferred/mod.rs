@@ -8,6 +8,7 @@ mod delayed;
 mod effect;
 mod error;
 mod from_fn;
+mod kept;
 mod multi;
 mod publish;
 mod queue;

@@ -31,13 +31,6 @@ impl<E> Queue<E> {
         std::mem::take(&mut *self.0.lock())
     }
 
-    /// Puts back what was taken, before what came since.
-    pub(super) fn put_back(&self, mut events: Vec<E>) {
-        let mut here = self.0.lock();
-        events.append(&mut here);
-        *here = events;
-    }
-
     pub(super) fn len(&self) -> usize {
         self.0.lock().len()
     }

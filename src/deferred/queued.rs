@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::apply_event::ApplyEvent;
-use super::collected::Collected;
+use super::collected::{Collected, Later};
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
@@ -175,13 +175,16 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
     }
 
     fn collect(&self) -> Vec<Collected<A::Event, A::Error>> {
-        let applier = &self.inner.applier;
-        let make = |event: &A::Event| {
-            let label = applier.label(event);
-            (label, Arc::clone(applier).collect_event(event))
-        };
         let events = self.inner.queue.take().into_iter();
-        events.map(|event| Collected::made(event, make)).collect()
+        events.map(|event| Collected::made(self, event)).collect()
+    }
+
+    fn later(&self, event: &A::Event) -> Later<A::Event, A::Error> {
+        Arc::clone(&self.inner.applier).collect_event(event)
+    }
+
+    fn label(&self, event: &A::Event) -> Option<Arc<str>> {
+        self.inner.applier.label(event)
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {

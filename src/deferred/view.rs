@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::collected::Collected;
+use super::collected::{Collected, Later};
 use super::commit::Commit;
-use super::delayed::Parts;
 use super::error::{ApplyError, PublishError};
+use super::kept::Kept;
 use super::multi::Home;
 use super::publish::{DeferredBus, Publish};
 
@@ -28,13 +28,13 @@ use super::publish::{DeferredBus, Publish};
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 pub struct AsDeferred<B: DeferredBus> {
-    parts: Arc<Parts<B>>,
+    kept: Arc<Kept<B>>,
     home: Option<Home>,
 }
 
 impl<B: DeferredBus> AsDeferred<B> {
-    pub(super) fn new(parts: Arc<Parts<B>>, home: Option<Home>) -> Self {
-        AsDeferred { parts, home }
+    pub(super) fn new(kept: Arc<Kept<B>>, home: Option<Home>) -> Self {
+        AsDeferred { kept, home }
     }
 
     fn is_orphan(&self) -> bool {
@@ -48,7 +48,10 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
         match self.is_orphan() {
             true => Err(PublishError::new(event)),
-            false => self.parts.bus.publish(event),
+            false => {
+                self.kept.publish(event);
+                Ok(())
+            }
         }
     }
 
@@ -58,7 +61,10 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     ) -> Result<(), PublishError<Vec<B::Event>>> {
         match self.is_orphan() {
             true => Err(PublishError::new(events.into_iter().collect())),
-            false => self.parts.bus.publish_all(events),
+            false => {
+                self.kept.publish_all(events);
+                Ok(())
+            }
         }
     }
 }
@@ -69,18 +75,26 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
     type Applied = usize;
 
     fn apply(&self, _: Commit) -> Result<usize, ApplyError<B::Event, B::Error, usize>> {
-        Ok(self.parts.collect_aside())
+        Ok(self.kept.collect_aside())
     }
 
     fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
-        self.parts.collect_aside();
+        self.kept.collect_aside();
         Vec::new()
+    }
+
+    fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
+        self.kept.bus().later(event)
+    }
+
+    fn label(&self, event: &B::Event) -> Option<Arc<str>> {
+        self.kept.bus().label(event)
     }
 }
 
 impl<B: DeferredBus> Clone for AsDeferred<B> {
     fn clone(&self) -> Self {
-        AsDeferred::new(Arc::clone(&self.parts), self.home.clone())
+        AsDeferred::new(Arc::clone(&self.kept), self.home.clone())
     }
 }
 

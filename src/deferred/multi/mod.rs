@@ -18,8 +18,8 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use self::part::Part;
-use super::collected::Collected;
+use self::part::{Part, of_another_bus};
+use super::collected::{Collected, Later};
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
@@ -119,6 +119,10 @@ impl MultiBus {
 
     /// Adds a bus, after those that are there. The handle publishes to it; what runs it is this.
     ///
+    /// What the handle publishes is kept here, and the bus only asked what to [do](DeferredBus::later) with it: so
+    /// clones of one bus may be wrapped by several, and each applies or discards its own. What is on the bus itself
+    /// runs before that, with the first that is applied.
+    ///
     /// Wrapping a `MultiBus` in itself, in one step or in several, runs nothing twice, but keeps it alive for ever.
     ///
     /// ```
@@ -157,7 +161,7 @@ impl MultiBus {
         Orchestrator::new(Arc::downgrade(&self.shared))
     }
 
-    /// Drops all that was published and not applied, and says how much that was.
+    /// Drops all that an apply would run now, and says how much that was.
     ///
     /// ```
     /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, MultiBus, Publish};
@@ -187,9 +191,9 @@ impl Publish for MultiBus {
 
     /// Publishes an event again, to the bus that it came from.
     fn publish(&self, event: AnyEvent) -> Result<(), PublishError<AnyEvent>> {
-        match self.shared.has(event.number()) {
-            true => event.publish_again(),
-            false => Err(PublishError::new(event)),
+        match self.shared.part(event.number()) {
+            Some(part) => event.publish_to(&*part),
+            None => Err(PublishError::new(event)),
         }
     }
 }
@@ -206,6 +210,17 @@ impl DeferredBus for MultiBus {
 
     fn collect(&self) -> Vec<Collected<AnyEvent, BoxError>> {
         self.shared.take()
+    }
+
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
+        match self.shared.part(event.number()) {
+            Some(part) => part.later(event),
+            None => of_another_bus(),
+        }
+    }
+
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
+        self.shared.part(event.number())?.label(event)
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
@@ -243,9 +258,10 @@ impl List {
 }
 
 impl Shared {
-    fn has(&self, number: u64) -> bool {
+    fn part(&self, number: u64) -> Option<Arc<dyn Part>> {
         let list = self.list.lock();
-        list.parts.iter().any(|part| part.number() == number)
+        let part = list.parts.iter().find(|part| part.number() == number);
+        part.cloned()
     }
 
     /// All that was published, in order.
@@ -262,13 +278,16 @@ impl Shared {
         drop_all(spent);
         let mut all = Vec::new();
         for part in parts {
-            match caught(|| part.take()) {
+            match caught(|| Arc::clone(&part).take()) {
                 Ok(mut items) => all.append(&mut items),
                 // A bus of the user's own: its panic takes nothing along.
                 Err(thrown) => {
                     for item in all {
-                        // What nobody can take back is what its owner has dropped meanwhile.
-                        let _ = item.into_event().publish_again();
+                        let event = item.into_event();
+                        if let Some(part) = self.part(event.number()) {
+                            // It was one of its own a moment ago.
+                            let _ = event.publish_to(&*part);
+                        }
                     }
                     resume_unwind(thrown)
                 }
@@ -289,12 +308,16 @@ impl Shared {
     }
 }
 
-/// What was not applied is discarded, also on buses that others have handles of.
+/// What was not applied goes now, also where others still have handles.
 impl Drop for Shared {
     fn drop(&mut self) {
-        match caught(|| self.take()) {
-            Ok(all) => drop_all(all),
-            Err(thrown) => discard(thrown),
+        for part in std::mem::take(&mut self.list.get_mut().parts) {
+            if let Err(thrown) = caught(|| {
+                part.discard();
+                drop(part);
+            }) {
+                discard(thrown);
+            }
         }
     }
 }

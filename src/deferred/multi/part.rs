@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::any_event::AnyEvent;
 use crate::BoxError;
 use crate::deferred::collected::{Collected, Later};
-use crate::deferred::delayed::Parts;
+use crate::deferred::kept::Kept;
 use crate::deferred::publish::DeferredBus;
 
 pub(super) trait Part: Send + Sync {
@@ -23,13 +23,20 @@ pub(super) trait Part: Send + Sync {
     /// Publishes one of its own events again, or hands it back.
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>>;
 
+    /// What one of its own events does, and what it is called.
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError>;
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>>;
+
+    /// Drops what was published to it.
+    fn discard(&self);
+
     /// Whether nothing waits, and nobody else has a handle of the bus.
     fn is_spent(&mut self) -> bool;
 }
 
 pub(super) struct Delayed<B: DeferredBus> {
     number: u64,
-    pub(super) parts: Arc<Parts<B>>,
+    pub(super) kept: Arc<Kept<B>>,
 }
 
 impl<B: DeferredBus> Delayed<B> {
@@ -38,7 +45,7 @@ impl<B: DeferredBus> Delayed<B> {
         Delayed {
             // Relaxed: to differ is all that it is for.
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            parts: Arc::new(Parts::new(bus)),
+            kept: Arc::new(Kept::new(bus)),
         }
     }
 }
@@ -53,7 +60,7 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
     }
 
     fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
-        let all = self.parts.take().into_iter();
+        let all = self.kept.take().into_iter();
         let part: Arc<dyn Part> = self;
         let erased = |item: Collected<B::Event, B::Error>| {
             item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
@@ -62,15 +69,27 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
     }
 
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
-        let event = event.downcast::<B::Event>()?;
-        match self.parts.bus.publish(*event) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Box::new(error.into_inner())),
+        self.kept.publish(*event.downcast::<B::Event>()?);
+        Ok(())
+    }
+
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
+        match event.own::<B::Event>() {
+            Some(event) => erase_later(self.kept.bus().later(event)),
+            None => of_another_bus(),
         }
     }
 
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
+        self.kept.bus().label(event.own::<B::Event>()?)
+    }
+
+    fn discard(&self) {
+        self.kept.discard();
+    }
+
     fn is_spent(&mut self) -> bool {
-        Arc::get_mut(&mut self.parts).is_some_and(Parts::is_spent)
+        Arc::get_mut(&mut self.kept).is_some_and(Kept::is_spent)
     }
 }
 
@@ -79,7 +98,13 @@ fn erase_later<E: 'static, X: Into<BoxError> + 'static>(
 ) -> Later<AnyEvent, BoxError> {
     Box::new(move |event, commit| match event.own::<E>() {
         Some(event) => later(event, commit).map_err(Into::into),
-        // The event beside an effect is the one that it was collected with.
-        None => Err("the event is of another bus".into()),
+        None => Err(OF_ANOTHER.into()),
     })
+}
+
+const OF_ANOTHER: &str = "the event is of a bus that is not, or no more, in this `MultiBus`";
+
+/// What an event does that came to the wrong place: it fails, and so comes back.
+pub(super) fn of_another_bus() -> Later<AnyEvent, BoxError> {
+    Box::new(|_, _| Err(OF_ANOTHER.into()))
 }

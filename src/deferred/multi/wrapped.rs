@@ -62,7 +62,7 @@ impl<B: DeferredBus + Send + Sync + 'static> Wrapped<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.part.parts), Some(self.home.clone()))
+        AsDeferred::new(Arc::clone(&self.part.kept), Some(self.home.clone()))
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -76,7 +76,10 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
         match self.home.is_gone() {
             true => Err(PublishError::new(event)),
-            false => self.part.parts.bus.publish(event),
+            false => {
+                self.part.kept.publish(event);
+                Ok(())
+            }
         }
     }
 
@@ -86,7 +89,10 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
     ) -> Result<(), PublishError<Vec<B::Event>>> {
         match self.home.is_gone() {
             true => Err(PublishError::new(events.into_iter().collect())),
-            false => self.part.parts.bus.publish_all(events),
+            false => {
+                self.part.kept.publish_all(events);
+                Ok(())
+            }
         }
     }
 }
