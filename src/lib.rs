@@ -53,6 +53,7 @@
 //! | act on the emitting thread | [`Bus::tap`] |
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
 //! | begin with the state, then hear of changes | [`Bus::retained`], [`SubscriptionBuilder::with_retained`] |
+//! | collect events beside a transaction, then emit all or none | [`Bus::outbox`] |
 //! | see what goes on | [`Bus::stats`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
 //! | have a bus of a part of the events, or of what is made of them | [`Bus::filtered`], [`Bus::mapped`], [`Bus::filter_mapped`] |
@@ -403,6 +404,7 @@
 mod bus;
 mod cause;
 mod clock;
+mod deferred;
 mod derived;
 #[cfg(doctest)]
 mod doctests;
@@ -434,6 +436,7 @@ pub use bus::{
 pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
+pub use deferred::{CommitError, Committed, HookFailure, HookPlace, Outbox, RolledBack, Savepoint};
 #[cfg(feature = "stream")]
 pub use derived::TypedStream;
 pub use derived::{
