@@ -49,7 +49,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
 /// thread. What is emitted beside it, by [`Bus::emit`], is emitted at once, as ever.
 ///
 /// ```
-/// use chanbus::{Bus, Error, Outbox};
+/// use chanbus::{Bus, Committed, Error, Outbox};
 ///
 /// # #[derive(Default)] struct Database(Vec<String>);
 /// # struct Transaction<'a>(&'a mut Database, Vec<String>);
@@ -64,19 +64,22 @@ impl<T: Send + Sync + 'static> Bus<T> {
 ///     Ok(())
 /// }
 ///
-/// fn place_all(orders: &[&str], database: &mut Database, bus: &Bus<String>) -> Result<(), Error> {
+/// fn place_all(
+///     orders: &[&str],
+///     database: &mut Database,
+///     bus: &Bus<String>,
+/// ) -> Result<Committed, Error> {
 ///     let mut rows = database.begin();
 ///     let mut outbox = bus.outbox();
 ///     for order in orders {
 ///         place(order, &mut rows, &mut outbox)?; // An error drops both, and so rolls back both.
 ///     }
 ///     rows.commit()?;
-///     outbox.commit()?;
-///     Ok(())
+///     Ok(outbox.commit()?)
 /// }
 /// # let (bus, mut database) = (Bus::new(), Database::default());
 /// # let sub = bus.subscribe("order.*")?;
-/// # place_all(&["book", "pen"], &mut database, &bus)?;
+/// # assert!(place_all(&["book", "pen"], &mut database, &bus)?.is_complete());
 /// # assert_eq!((sub.len(), database.0.len()), (2, 2));
 /// # Ok::<(), Error>(())
 /// ```
@@ -245,7 +248,7 @@ impl<T: Send + Sync + 'static> Outbox<T> {
     ///     Ok(())
     /// });
     /// outbox.emit("order.placed", "book".to_owned())?;
-    /// outbox.commit()?;
+    /// assert!(outbox.commit()?.is_complete());
     /// let texts: Vec<String> = sub.try_iter().map(|event| event.payload().clone()).collect();
     /// assert_eq!(texts, ["book", "1 orders"]);
     /// # Ok::<(), chanbus::Error>(())

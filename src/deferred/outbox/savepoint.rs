@@ -94,7 +94,7 @@ impl<T: Send + Sync + 'static> Outbox<T> {
 ///     place(order, &mut one)?;
 ///     one.commit();
 /// }
-/// outbox.commit()?;
+/// assert!(outbox.commit()?.is_complete());
 /// let topics: Vec<String> = sub.try_iter().map(|event| event.topic().to_string()).collect();
 /// assert_eq!(topics, ["order.placed", "order.placed", "gift.added"]);
 /// # Ok::<(), chanbus::Error>(())
