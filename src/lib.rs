@@ -54,6 +54,7 @@
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
 //! | begin with the state, then hear of changes | [`Bus::retained`], [`SubscriptionBuilder::with_retained`] |
 //! | collect effects now, and do them later, as one or not at all | a [`BasicBus`], a [`Deferred`] bus; several by a [`MultiBus`] |
+//! | collect events beside a transaction, then emit all or none | [`Bus::outbox`] |
 //! | see what goes on | [`Bus::stats`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
 //! | have a bus of a part of the events, or of what is made of them | [`Bus::filtered`], [`Bus::mapped`], [`Bus::filter_mapped`] |
@@ -486,9 +487,10 @@ pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
 pub use deferred::{
     AnyEvent, Applied, ApplyError, ApplyErrorOf, ApplyEvent, AsDeferred, BasicBus, Collected,
-    Commit, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus, Effect, EffectError,
-    Failed, Finish, FromFn, Later, MultiBus, Orchestrator, Publish, PublishError, RunEffect,
-    RunSideEffect, SideEffect, SideEffectsBus, Wrapped, with_orchestrator,
+    Commit, CommitError, Committed, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus,
+    Effect, EffectError, Failed, Finish, FromFn, HookFailure, HookPlace, Later, MultiBus,
+    Orchestrator, Outbox, Publish, PublishError, RolledBack, RunEffect, RunSideEffect, Savepoint,
+    SideEffect, SideEffectsBus, Wrapped, with_orchestrator,
 };
 #[cfg(feature = "stream")]
 pub use derived::TypedStream;
