@@ -52,7 +52,8 @@ pub trait Publish {
     /// ```
     fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
 
-    /// Adds events in their order. On all buses of this crate no other thread's come in between.
+    /// Adds events in their order. On all buses of this crate, but for a [`MultiBus`](crate::MultiBus), no other
+    /// thread's come in between.
     ///
     /// # Errors
     ///

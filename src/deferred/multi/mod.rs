@@ -333,17 +333,21 @@ struct Visit;
 impl Visit {
     fn begin(shared: &Shared) -> Option<Visit> {
         let address = std::ptr::from_ref(shared).addr();
-        ASKED.with_borrow_mut(|asked| {
-            (!asked.contains(&address)).then(|| {
+        let begin = |asked: &RefCell<Vec<usize>>| {
+            let mut asked = asked.borrow_mut();
+            let again = asked.contains(&address);
+            if !again {
                 asked.push(address);
-                Visit
-            })
-        })
+            }
+            !again
+        };
+        // A thread that is ending has no list any more; nor does it ask in circles.
+        ASKED.try_with(begin).unwrap_or(true).then_some(Visit)
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        ASKED.with_borrow_mut(Vec::pop);
+        let _ = ASKED.try_with(|asked| asked.borrow_mut().pop());
     }
 }
