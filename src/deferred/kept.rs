@@ -67,7 +67,7 @@ impl<B: DeferredBus> Kept<B> {
             }
             // A bus of the user's own: its panic takes nothing along.
             Err(thrown) => {
-                self.waiting.lock().put_back(collected);
+                self.put_back(collected);
                 resume_unwind(thrown)
             }
         }
@@ -81,14 +81,20 @@ impl<B: DeferredBus> Kept<B> {
         all
     }
 
+    /// Puts back what was taken, before what came since.
+    pub(super) fn put_back(&self, items: Vec<Collected<B::Event, B::Error>>) {
+        self.waiting.lock().put_back(items);
+    }
+
     /// Drops what was published here; what is on the bus itself stays.
     pub(super) fn discard(&self) {
         let Waiting {
             collected,
             published,
         } = self.take_waiting();
-        drop_all(collected);
-        drop_all(published);
+        // One list, so that a destructor that panics keeps no other from going.
+        let events = collected.into_iter().map(Collected::into_event);
+        drop_all(events.chain(published).collect());
     }
 
     fn take_waiting(&self) -> Waiting<B> {
@@ -114,7 +120,6 @@ impl<B: DeferredBus> Waiting<B> {
         }
     }
 
-    /// Puts back what was taken, before what came since.
     fn put_back(&mut self, mut collected: Vec<Collected<B::Event, B::Error>>) {
         collected.append(&mut self.collected);
         self.collected = collected;
