@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
 use crate::BoxError;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, discard, drop_shielded, said};
 
 /// What a collected event does: is given the event, and says whether it did it.
 ///
@@ -42,7 +42,16 @@ pub struct Collected<E, X = BoxError> {
     event: E,
     label: Option<Arc<str>>,
     /// Or what a panic said where it was to be made.
-    later: Result<Later<E, X>, Box<str>>,
+    later: Result<Kept<E, X>, Box<str>>,
+}
+
+/// What is to run. If what it captured panics as it goes, that takes nothing else along.
+struct Kept<E, X>(Option<Later<E, X>>);
+
+impl<E, X> Drop for Kept<E, X> {
+    fn drop(&mut self) {
+        drop_shielded(self.0.take());
+    }
 }
 
 impl<E, X> Collected<E, X> {
@@ -57,27 +66,28 @@ impl<E, X> Collected<E, X> {
         Collected {
             event,
             label: None,
-            later: Ok(later),
+            later: Ok(Kept(Some(later))),
         }
     }
 
     /// What `make` makes of the event. If it panics, the event fails when it is run, and is not lost.
-    pub(super) fn made(event: E, make: impl FnOnce(&E) -> (Option<Arc<str>>, Later<E, X>)) -> Self {
-        match caught(|| make(&event)) {
-            Ok((label, later)) => Collected {
-                event,
-                label,
-                later: Ok(later),
-            },
+    pub(super) fn made(
+        event: E,
+        label: Option<Arc<str>>,
+        make: impl FnOnce(&E) -> Later<E, X>,
+    ) -> Self {
+        let later = match caught(|| make(&event)) {
+            Ok(later) => Ok(Kept(Some(later))),
             Err(thrown) => {
-                let text = crate::shield::said(&*thrown).into();
+                let text = said(&*thrown).into();
                 discard(thrown);
-                Collected {
-                    event,
-                    label: None,
-                    later: Err(text),
-                }
+                Err(text)
             }
+        };
+        Collected {
+            event,
+            label,
+            later,
         }
     }
 
@@ -90,7 +100,7 @@ impl<E, X> Collected<E, X> {
         Collected {
             event: event(self.event),
             label: self.label,
-            later: self.later.map(later),
+            later: self.later.map(|mut kept| Kept(kept.0.take().map(later))),
         }
     }
 
@@ -161,11 +171,13 @@ impl<E, X> Collected<E, X> {
     pub fn run(&mut self, commit: Commit) -> Result<(), EffectError<X>> {
         let Collected { event, later, .. } = self;
         let later = match later {
-            Ok(later) => later,
+            Ok(Kept(Some(later))) => later,
+            // Never: it is there until this value goes.
+            Ok(Kept(None)) => return Err(EffectError::Panicked("it has gone".into())),
             Err(text) => return Err(EffectError::Panicked(text.clone())),
         };
         match caught(|| later(event, commit)) {
-            Ok(said) => said.map_err(EffectError::Failed),
+            Ok(result) => result.map_err(EffectError::Failed),
             Err(thrown) => Err(EffectError::thrown(thrown)),
         }
     }
@@ -188,16 +200,17 @@ impl<E, X> Collected<E, X> {
         let mut items = items.into_iter();
         let mut applied = Vec::with_capacity(items.len());
         while let Some(mut item) = items.next() {
-            let said = item.run(commit);
+            let result = item.run(commit);
             let Collected {
                 event,
                 label,
                 later,
             } = item;
             // What it captured goes here, and must not take the others along.
+            let later = later.ok().and_then(|mut kept| kept.0.take());
             let dropped = caught(|| drop(later)).map_err(EffectError::thrown);
-            if let Err(error) = said.and(dropped) {
-                let remaining = items.map(Self::left).collect();
+            if let Err(error) = result.and(dropped) {
+                let remaining = items.map(Self::into_event).collect();
                 return Err(ApplyError::new(
                     applied,
                     Failed::new(event, label, error),
@@ -207,15 +220,6 @@ impl<E, X> Collected<E, X> {
             applied.push(event);
         }
         Ok(applied)
-    }
-
-    /// The event of one that does not run, whatever its captures do as they go.
-    fn left(self) -> E {
-        let Collected { event, later, .. } = self;
-        if let Err(thrown) = caught(|| drop(later)) {
-            discard(thrown);
-        }
-        event
     }
 }
 
