@@ -52,7 +52,8 @@ pub trait Publish {
     /// ```
     fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
 
-    /// Adds events in their order. On all buses of this crate no other thread's come in between.
+    /// Adds events in their order. On the buses of this crate no other thread's come in between; but a
+    /// [`MultiBus`](crate::MultiBus), which hands each on to the bus that it is of, does so one by one.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl fmt::Debug for Crate {
 }
 
 macro_rules! by_handle {
-    ($($handle:ty),*) => {$(
+    ($($handle:ty, $is_spent:expr;)*) => {$(
         impl<B: Publish> Publish for $handle {
             type Event = B::Event;
 
@@ -202,8 +203,18 @@ macro_rules! by_handle {
             fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
                 (**self).collect()
             }
+
+            fn is_spent(&mut self, proof: Crate) -> bool {
+                let is_spent: fn(&mut Self, Crate) -> bool = $is_spent;
+                is_spent(self, proof)
+            }
         }
     )*};
 }
 
-by_handle!(&B, Arc<B>, Box<B>);
+by_handle! {
+    // Others may have the same.
+    &B, |_, _| false;
+    Arc<B>, |bus, proof| Arc::get_mut(bus).is_some_and(|bus| bus.is_spent(proof));
+    Box<B>, |bus, proof| (**bus).is_spent(proof);
+}
