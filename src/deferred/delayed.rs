@@ -90,6 +90,11 @@ impl<B: DeferredBus> Parts<B> {
         }
     }
 
+    /// Puts back what was taken, before what came since.
+    pub(super) fn put_back(&self, items: Vec<Collected<B::Event, B::Error>>) {
+        self.collected.put_back(items);
+    }
+
     pub(super) fn is_spent(&mut self) -> bool {
         self.collected.len() == 0 && self.bus.is_spent(Crate(()))
     }

@@ -55,6 +55,15 @@ impl<E> fmt::Debug for Queue<E> {
     }
 }
 
+/// Drops all of its values, as [`drop_all`], where it is left.
+pub(super) struct DropAll<E>(pub(super) Vec<E>);
+
+impl<E> Drop for DropAll<E> {
+    fn drop(&mut self) {
+        drop_all(std::mem::take(&mut self.0));
+    }
+}
+
 /// Drops all of them, also where destructors panic: the first panic goes on when all have gone, unless the
 /// thread is panicking already, which a second one would abort.
 pub(super) fn drop_all<E>(events: Vec<E>) {

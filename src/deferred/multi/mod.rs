@@ -13,19 +13,20 @@ mod wrapped;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use self::part::Part;
+use self::part::{Part, Taken};
 use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
-use super::queue::drop_all;
+use super::queue::{DropAll, drop_all};
 use crate::BoxError;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, discard, drop_shielded};
 
 pub use self::any_event::AnyEvent;
 pub use self::applied::Applied;
@@ -259,22 +260,19 @@ impl Shared {
             let spent = list.take_spent();
             (list.parts.clone(), spent)
         };
-        drop_all(spent);
-        let mut all = Vec::new();
+        forget(spent);
+        let mut all: Vec<Box<dyn Taken>> = Vec::new();
         for part in parts {
             match caught(|| part.take()) {
-                Ok(mut items) => all.append(&mut items),
+                Ok(taken) => all.extend(taken),
                 // A bus of the user's own: its panic takes nothing along.
                 Err(thrown) => {
-                    for item in all {
-                        // What nobody can take back is what its owner has dropped meanwhile.
-                        let _ = item.into_event().publish_again();
-                    }
+                    all.into_iter().for_each(Taken::put_back);
                     resume_unwind(thrown)
                 }
             }
         }
-        all
+        all.into_iter().flat_map(Taken::into_any).collect()
     }
 
     fn add(&self, part: Arc<dyn Part>) {
@@ -285,23 +283,39 @@ impl Shared {
             list.parts.push(part);
             spent
         };
-        drop_all(spent);
+        forget(spent);
+    }
+}
+
+/// Drops buses that are spent. Who happens to be there when that is found has nothing to do with them, nor with
+/// the panics of their destructors.
+fn forget(spent: Vec<Arc<dyn Part>>) {
+    for part in spent {
+        drop_shielded(part);
     }
 }
 
 /// What was not applied is discarded, also on buses that others have handles of.
 impl Drop for Shared {
     fn drop(&mut self) {
-        match caught(|| self.take()) {
-            Ok(all) => drop_all(all),
-            Err(thrown) => discard(thrown),
+        // Also where the destructor of an event panics.
+        let parts = DropAll(std::mem::take(&mut self.list.get_mut().parts));
+        let mut all = Vec::new();
+        for part in &parts.0 {
+            match caught(|| Arc::clone(part).take()) {
+                Ok(taken) => all.extend(taken.map(Taken::into_any).into_iter().flatten()),
+                // A bus of the user's own: its panic keeps nothing of the others.
+                Err(thrown) => discard(thrown),
+            }
         }
+        drop_all(all);
     }
 }
 
 thread_local! {
-    /// The buses that this thread is asking for their events at this moment, by their address.
-    static ASKED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The buses that this thread is asking for their events at this moment, by their address. Without a
+    /// destructor, so that it is there until the thread has ended: buses may go with other thread-locals.
+    static ASKED: RefCell<ManuallyDrop<Vec<usize>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// A thread asks a bus; the outermost that does the same is in the list of those asked.
@@ -321,6 +335,12 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        ASKED.with_borrow_mut(Vec::pop);
+        ASKED.with_borrow_mut(|asked| {
+            asked.pop();
+            if asked.is_empty() {
+                // Nobody else gives its memory back.
+                drop(std::mem::take(&mut **asked));
+            }
+        });
     }
 }

@@ -17,14 +17,22 @@ pub(super) trait Part: Send + Sync {
     /// What it is made of, for people.
     fn kind(&self) -> &'static str;
 
-    /// All that was collected and published, in order.
-    fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>>;
+    /// All that was collected and published, in order; `None` if that is nothing.
+    fn take(self: Arc<Self>) -> Option<Box<dyn Taken>>;
 
     /// Publishes one of its own events again, or hands it back.
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>>;
 
     /// Whether nothing waits, and nobody else has a handle of the bus.
     fn is_spent(&mut self) -> bool;
+}
+
+/// What was taken off a part, as the part knows it.
+pub(super) trait Taken {
+    /// Puts it back, before what came since.
+    fn put_back(self: Box<Self>);
+
+    fn into_any(self: Box<Self>) -> Vec<Collected<AnyEvent, BoxError>>;
 }
 
 pub(super) struct Delayed<B: DeferredBus> {
@@ -52,13 +60,12 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
         type_name::<B>()
     }
 
-    fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
-        let all = self.parts.take().into_iter();
-        let part: Arc<dyn Part> = self;
-        let erased = |item: Collected<B::Event, B::Error>| {
-            item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
-        };
-        all.map(erased).collect()
+    fn take(self: Arc<Self>) -> Option<Box<dyn Taken>> {
+        let items = self.parts.take();
+        match items.is_empty() {
+            true => None,
+            false => Some(Box::new(TakenOff { part: self, items })),
+        }
     }
 
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
@@ -71,6 +78,25 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
 
     fn is_spent(&mut self) -> bool {
         Arc::get_mut(&mut self.parts).is_some_and(Parts::is_spent)
+    }
+}
+
+struct TakenOff<B: DeferredBus> {
+    part: Arc<Delayed<B>>,
+    items: Vec<Collected<B::Event, B::Error>>,
+}
+
+impl<B: DeferredBus + Send + Sync + 'static> Taken for TakenOff<B> {
+    fn put_back(self: Box<Self>) {
+        self.part.parts.put_back(self.items);
+    }
+
+    fn into_any(self: Box<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
+        let part: Arc<dyn Part> = self.part;
+        let erased = |item: Collected<B::Event, B::Error>| {
+            item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
+        };
+        self.items.into_iter().map(erased).collect()
     }
 }
 
