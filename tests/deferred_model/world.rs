@@ -106,6 +106,9 @@ pub(crate) enum Either<E, N> {
 
 pub(crate) type Handle = Either<Wrapped<BasicBus>, Wrapped<Numbers>>;
 
+type Delayed = Either<DelayedBus<BasicBus>, DelayedBus<Numbers>>;
+type View = Either<Wrapped<AsDeferred<BasicBus>>, Wrapped<AsDeferred<Numbers>>>;
+
 pub(crate) struct Leaf {
     pub(crate) handle: Option<Handle>,
     bus: Option<Either<BasicBus, Numbers>>,
@@ -265,8 +268,8 @@ pub(crate) struct Real {
     pub(crate) world: Arc<World>,
     pub(crate) multis: Vec<(Option<MultiBus>, Option<Wrapped<MultiBus>>)>,
     depths: Vec<usize>,
-    delayed: Vec<Either<DelayedBus<BasicBus>, DelayedBus<Numbers>>>,
-    views: Vec<Either<Wrapped<AsDeferred<BasicBus>>, Wrapped<AsDeferred<Numbers>>>>,
+    delayed: Vec<Delayed>,
+    views: Vec<View>,
     hand: Vec<AnyEvent>,
 }
 

@@ -133,7 +133,8 @@ fn d7_an_effect_that_asks_for_the_context_that_it_has_is_told() {
             .publish(SideEffect::new("outer", move |count: &mut u32, commit| {
                 *count += 1;
                 again.publish(SideEffect::new("inner", |count: &mut u32, _| {
-                    Ok(*count += 10)
+                    *count += 10;
+                    Ok(())
                 }))?;
                 let error = inner.apply(commit).unwrap_err();
                 assert!(error.to_string().contains("`inner`"), "{error}");

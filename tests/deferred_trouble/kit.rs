@@ -54,11 +54,14 @@ impl ApplyEvent for Numbers {
     }
 }
 
+type Label = fn(&u32) -> Option<Arc<str>>;
+type Collect = Box<dyn Fn(&u32) -> Later<u32, BoxError> + Send + Sync>;
+
 /// Numbers, whose applier does as it is told wherever it can.
 #[derive(Default)]
 pub(crate) struct Told {
-    pub(crate) label: Option<fn(&u32) -> Option<Arc<str>>>,
-    pub(crate) collect: Option<Box<dyn Fn(&u32) -> Later<u32, BoxError> + Send + Sync>>,
+    pub(crate) label: Option<Label>,
+    pub(crate) collect: Option<Collect>,
     #[expect(dead_code, reason = "it goes with the applier")]
     pub(crate) captured: Option<Bomb>,
 }

@@ -254,7 +254,12 @@ fn d1_events_that_panic_as_they_go_end_no_process_while_their_thread_panics() {
 #[test]
 fn d7_a_context_that_cannot_be_taken_out_leaves_the_bus_whole() {
     let bus = SideEffectsBus::new(0);
-    let count = |label: &str| SideEffect::new(label, |count: &mut u32, _| Ok(*count += 1));
+    let count = |label: &str| {
+        SideEffect::new(label, |count: &mut u32, _| {
+            *count += 1;
+            Ok(())
+        })
+    };
     bus.publish(count("collected")).unwrap();
     let collected = bus.collect();
     bus.publish(count("waits")).unwrap();

@@ -41,7 +41,7 @@ fn part(ends: &Arc<Mutex<Ends>>) -> Part {
     let ends = Arc::clone(ends);
     let failed = Mutex::new(HashMap::new());
     Deferred::from_fn(Box::new(move |event: &Stamped, _| {
-        if event.1 % 7 == 0 && failed.lock().insert(event.key(), ()).is_none() {
+        if event.1.is_multiple_of(7) && failed.lock().insert(event.key(), ()).is_none() {
             match event.1 % 2 {
                 0 => return Err("not yet".into()),
                 _ => panic!("not yet"),
