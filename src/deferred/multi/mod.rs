@@ -13,6 +13,7 @@ mod wrapped;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Weak};
 
@@ -25,7 +26,7 @@ use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
 use super::queue::drop_all;
 use crate::BoxError;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, discard, drop_shielded};
 
 pub use self::any_event::AnyEvent;
 pub use self::applied::Applied;
@@ -259,7 +260,7 @@ impl Shared {
             let spent = list.take_spent();
             (list.parts.clone(), spent)
         };
-        drop_all(spent);
+        let_go(spent);
         let mut all = Vec::new();
         for part in parts {
             match caught(|| part.take()) {
@@ -285,23 +286,42 @@ impl Shared {
             list.parts.push(part);
             spent
         };
-        drop_all(spent);
+        let_go(spent);
     }
 }
 
 /// What was not applied is discarded, also on buses that others have handles of.
 impl Drop for Shared {
     fn drop(&mut self) {
-        match caught(|| self.take()) {
-            Ok(all) => drop_all(all),
-            Err(thrown) => discard(thrown),
-        }
+        let events = caught(|| self.take()).unwrap_or_else(|thrown| {
+            discard(thrown);
+            Vec::new()
+        });
+        // One list, so that a panic keeps no other from going: two at once would end the process.
+        let parts = std::mem::take(&mut self.list.get_mut().parts);
+        let events = events.into_iter().map(Left::Event);
+        drop_all(events.chain(parts.into_iter().map(Left::Part)).collect());
+    }
+}
+
+/// What a bus leaves behind, only to be dropped.
+enum Left {
+    Event(#[expect(dead_code, reason = "dropped")] Collected<AnyEvent, BoxError>),
+    Part(#[expect(dead_code, reason = "dropped")] Arc<dyn Part>),
+}
+
+/// Drops parts that nobody else has. The panics of their destructors are nothing to whoever wraps or applies.
+fn let_go(spent: Vec<Arc<dyn Part>>) {
+    for part in spent {
+        drop_shielded(part);
     }
 }
 
 thread_local! {
-    /// The buses that this thread is asking for their events at this moment, by their address.
-    static ASKED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The buses that this thread is asking for their events at this moment, by their address. Without a destructor, so
+    /// that it is there when a bus goes with its thread; the last visit frees it.
+    static ASKED: RefCell<ManuallyDrop<Vec<usize>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// A thread asks a bus; the outermost that does the same is in the list of those asked.
@@ -321,6 +341,10 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        ASKED.with_borrow_mut(Vec::pop);
+        let empty = ASKED.with_borrow_mut(|asked| {
+            asked.pop();
+            asked.is_empty().then(|| std::mem::take(&mut **asked))
+        });
+        drop(empty);
     }
 }
