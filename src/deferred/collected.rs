@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
 use crate::BoxError;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, discard, said};
 
 /// What a collected event does: is given the event, and says whether it did it.
 ///
@@ -62,22 +62,20 @@ impl<E, X> Collected<E, X> {
     }
 
     /// What `make` makes of the event. If it panics, the event fails when it is run, and is not lost.
-    pub(super) fn made(event: E, make: impl FnOnce(&E) -> (Option<Arc<str>>, Later<E, X>)) -> Self {
-        match caught(|| make(&event)) {
-            Ok((label, later)) => Collected {
-                event,
-                label,
-                later: Ok(later),
-            },
-            Err(thrown) => {
-                let text = crate::shield::said(&*thrown).into();
-                discard(thrown);
-                Collected {
-                    event,
-                    label: None,
-                    later: Err(text),
-                }
-            }
+    pub(super) fn made(
+        event: E,
+        label: Option<Arc<str>>,
+        make: impl FnOnce(&E) -> Later<E, X>,
+    ) -> Self {
+        let later = caught(|| make(&event)).map_err(|thrown| {
+            let text = said(&*thrown).into();
+            discard(thrown);
+            text
+        });
+        Collected {
+            event,
+            label,
+            later,
         }
     }
 

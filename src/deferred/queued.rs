@@ -119,13 +119,9 @@ impl<A: ApplyEvent> Deferred<A> {
     pub(super) fn into_applier(self) -> Result<A, Self> {
         let inner = Arc::try_unwrap(self.inner).map_err(|inner| Deferred { inner })?;
         let Inner { applier, queue } = inner;
-        drop(queue);
+        // What was collected and not yet run holds it, too; then all stays as it was.
         Arc::try_unwrap(applier).map_err(|applier| Deferred {
-            // What was collected and not yet run holds it, too.
-            inner: Arc::new(Inner {
-                applier,
-                queue: Queue::new(),
-            }),
+            inner: Arc::new(Inner { applier, queue }),
         })
     }
 }
@@ -164,10 +160,7 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
                 Ok(Err(error)) => EffectError::Failed(error),
                 Err(thrown) => EffectError::thrown(thrown),
             };
-            let label = caught(|| applier.label(&event)).unwrap_or_else(|thrown| {
-                discard(thrown);
-                None
-            });
+            let label = label(applier, &event);
             let failed = Failed::new(event, label, error);
             return Err(ApplyError::new(applied, failed, events.collect()));
         }
@@ -176,18 +169,27 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
 
     fn collect(&self) -> Vec<Collected<A::Event, A::Error>> {
         let applier = &self.inner.applier;
-        let make = |event: &A::Event| {
-            let label = applier.label(event);
-            (label, Arc::clone(applier).collect_event(event))
-        };
+        let make = |event: &A::Event| Arc::clone(applier).collect_event(event);
         let events = self.inner.queue.take().into_iter();
-        events.map(|event| Collected::made(event, make)).collect()
+        let collected = events.map(|event| {
+            let label = label(applier, &event);
+            Collected::made(event, label, make)
+        });
+        collected.collect()
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
         // Unique, so that nobody publishes between the two questions.
         Arc::get_mut(&mut self.inner).is_some_and(|inner| inner.queue.len() == 0)
     }
+}
+
+/// What an event is called: nothing, if that panics, as it is only for errors.
+fn label<A: ApplyEvent>(applier: &Arc<A>, event: &A::Event) -> Option<Arc<str>> {
+    caught(|| applier.label(event)).unwrap_or_else(|thrown| {
+        discard(thrown);
+        None
+    })
 }
 
 impl<A: ApplyEvent> Clone for Deferred<A> {
