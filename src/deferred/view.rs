@@ -11,7 +11,7 @@ use super::multi::Home;
 use super::publish::{DeferredBus, Publish};
 
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
-/// collect what was published, for the owner to run.
+/// collect what was published, for the owner to run. When the owner has gone they do nothing.
 ///
 /// Made by [`DelayedBus::as_deferred`](crate::DelayedBus::as_deferred) and
 /// [`Wrapped::as_deferred`](crate::Wrapped::as_deferred).
@@ -39,6 +39,14 @@ impl<B: DeferredBus> AsDeferred<B> {
 
     fn is_orphan(&self) -> bool {
         self.home.as_ref().is_some_and(Home::is_gone)
+    }
+
+    /// For the owner; without one, nobody would run it, and it stays for those who have other handles of the bus.
+    fn collect_aside(&self) -> usize {
+        match self.is_orphan() {
+            true => 0,
+            false => self.parts.collect_aside(),
+        }
     }
 }
 
@@ -69,11 +77,11 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
     type Applied = usize;
 
     fn apply(&self, _: Commit) -> Result<usize, ApplyError<B::Event, B::Error, usize>> {
-        Ok(self.parts.collect_aside())
+        Ok(self.collect_aside())
     }
 
     fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
-        self.parts.collect_aside();
+        self.collect_aside();
         Vec::new()
     }
 }
