@@ -52,7 +52,8 @@ pub trait Publish {
     /// ```
     fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
 
-    /// Adds events in their order. On all buses of this crate no other thread's come in between.
+    /// Adds events in their order. On all buses of this crate but a [`MultiBus`](crate::MultiBus), which has them on
+    /// several buses, no other thread's come in between.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl fmt::Debug for Crate {
 }
 
 macro_rules! by_handle {
-    ($($handle:ty),*) => {$(
+    ($($handle:ty, $spent:expr;)*) => {$(
         impl<B: Publish> Publish for $handle {
             type Event = B::Event;
 
@@ -202,8 +203,17 @@ macro_rules! by_handle {
             fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
                 (**self).collect()
             }
+
+            fn is_spent(&mut self, ask: Crate) -> bool {
+                let spent: fn(&mut Self, Crate) -> bool = $spent;
+                spent(self, ask)
+            }
         }
     )*};
 }
 
-by_handle!(&B, Arc<B>, Box<B>);
+by_handle! {
+    &B, |_, _| false;
+    Arc<B>, |bus, ask| Arc::get_mut(bus).is_some_and(|bus| bus.is_spent(ask));
+    Box<B>, |bus, ask| (**bus).is_spent(ask);
+}
