@@ -13,9 +13,8 @@ use super::view::AsDeferred;
 /// Wraps a bus, for parts of a program that publish and must not apply: it has no
 /// [`apply`](DeferredBus::apply). Its owner runs what came together.
 ///
-/// It keeps what is published itself, and asks the wrapped bus what to [do](DeferredBus::later) with it: so several may
-/// stand on clones of one bus, and each runs its own. What is on the wrapped bus itself runs with the first of them that
-/// is applied.
+/// It keeps what is published [apart](DeferredBus::apart), so several may wrap clones of one bus, and each runs its own.
+/// What is on the wrapped bus itself runs with the first of them that is applied.
 ///
 /// A cheap handle: clones are the same bus.
 ///
@@ -119,7 +118,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.kept), None)
+        AsDeferred::new(Arc::clone(&self.kept))
     }
 }
 
@@ -127,16 +126,14 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        self.kept.publish(event);
-        Ok(())
+        self.kept.publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.kept.publish_all(events);
-        Ok(())
+        self.kept.publish_all(events)
     }
 }
 
@@ -151,7 +148,7 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
 impl<B: DeferredBus> fmt::Debug for DelayedBus<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedBus")
-            .field("len", &self.kept.len())
+            .field("collected", &self.kept.collected())
             .finish_non_exhaustive()
     }
 }

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::collected::{Collected, Later};
+use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
 use super::kept::Kept;
-use super::multi::Home;
 use super::publish::{Crate, DeferredBus, Publish};
 
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
@@ -29,24 +28,11 @@ use super::publish::{Crate, DeferredBus, Publish};
 /// ```
 pub struct AsDeferred<B: DeferredBus> {
     kept: Arc<Kept<B>>,
-    home: Option<Home>,
 }
 
 impl<B: DeferredBus> AsDeferred<B> {
-    pub(super) fn new(kept: Arc<Kept<B>>, home: Option<Home>) -> Self {
-        AsDeferred { kept, home }
-    }
-
-    /// Nothing once the owner has gone: what is on the bus then belongs to those who have handles of it.
-    fn collect_aside(&self) -> usize {
-        match self.is_orphan() {
-            true => 0,
-            false => self.kept.collect_aside(),
-        }
-    }
-
-    fn is_orphan(&self) -> bool {
-        self.home.as_ref().is_some_and(Home::is_gone)
+    pub(super) fn new(kept: Arc<Kept<B>>) -> Self {
+        AsDeferred { kept }
     }
 }
 
@@ -54,28 +40,14 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        match self.is_orphan() {
-            true => Err(PublishError::new(event)),
-            false => {
-                self.kept.publish(event);
-                Ok(())
-            }
-        }
+        self.kept.publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        // The iterator is the user's: it may end the owner.
-        let events: Vec<_> = events.into_iter().collect();
-        match self.is_orphan() {
-            true => Err(PublishError::new(events)),
-            false => {
-                self.kept.publish_all(events);
-                Ok(())
-            }
-        }
+        self.kept.publish_all(events)
     }
 }
 
@@ -85,20 +57,16 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
     type Applied = usize;
 
     fn apply(&self, _: Commit) -> Result<usize, ApplyError<B::Event, B::Error, usize>> {
-        Ok(self.collect_aside())
+        Ok(self.kept.collect_aside())
     }
 
     fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
-        self.collect_aside();
+        self.kept.collect_aside();
         Vec::new()
     }
 
-    fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
-        self.kept.bus().later(event)
-    }
-
-    fn label(&self, event: &B::Event) -> Option<Arc<str>> {
-        self.kept.bus().label(event)
+    fn let_go(&self, _: Crate) {
+        // It is the owner's.
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
@@ -109,7 +77,7 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
 
 impl<B: DeferredBus> Clone for AsDeferred<B> {
     fn clone(&self) -> Self {
-        AsDeferred::new(Arc::clone(&self.kept), self.home.clone())
+        AsDeferred::new(Arc::clone(&self.kept))
     }
 }
 

@@ -15,12 +15,12 @@ use std::cell::RefCell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use self::part::{Part, Taken, of_another_bus};
-use super::collected::{Collected, Later};
+use self::part::{Part, Taken};
+use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
@@ -86,16 +86,6 @@ struct List {
     room: usize,
 }
 
-/// The way from a handle to the bus that applies what it publishes; does not keep it.
-#[derive(Clone)]
-pub(super) struct Home(Weak<Shared>);
-
-impl Home {
-    pub(super) fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
-}
-
 impl MultiBus {
     /// One without parts.
     ///
@@ -120,9 +110,9 @@ impl MultiBus {
 
     /// Adds a bus, after those that are there. The handle publishes to it; what runs it is this.
     ///
-    /// What the handle publishes is kept here, and the bus only asked what to [do](DeferredBus::later) with it: so
-    /// clones of one bus may be wrapped by several, and each applies or discards its own. What is on the bus itself
-    /// runs before that, with the first that is applied.
+    /// What the handle publishes is kept [apart](DeferredBus::apart): so clones of one bus may be wrapped by several, and
+    /// each applies or discards its own. What is on the bus itself runs before that, with the first that is
+    /// applied.
     ///
     /// Wrapping a `MultiBus` in itself, in one step or in several, runs nothing twice, but keeps it alive for ever.
     ///
@@ -213,15 +203,8 @@ impl DeferredBus for MultiBus {
         self.shared.take()
     }
 
-    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
-        match self.shared.part(event.number()) {
-            Some(part) => part.later(event),
-            None => of_another_bus(),
-        }
-    }
-
-    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
-        self.shared.part(event.number())?.label(event)
+    fn let_go(&self, _: Crate) {
+        // What was published to its parts is theirs; when it goes itself, they end.
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
@@ -320,7 +303,7 @@ impl Drop for Shared {
         each(
             events.chain(buses),
             |(part, only_events)| match only_events {
-                true => part.discard(),
+                true => part.end(),
                 false => drop(part),
             },
         );
