@@ -17,7 +17,8 @@ fn five(log: &Log, bad: fn(&Log, &str) -> Effect) -> [Effect; 5] {
 /// What each kind of bus says of the same five effects, of which the third is bad.
 fn on_each_kind(bad: fn(&Log, &str) -> Effect, said: &str) -> Done {
     let log = Log::default();
-    let ways: [(&str, fn(&BasicBus) -> ApplyErrorOf<BasicBus>); 3] = [
+    type Way = fn(&BasicBus) -> ApplyErrorOf<BasicBus>;
+    let ways: [(&str, Way); 3] = [
         ("basic", |bus| bus.apply(Commit::Real).unwrap_err()),
         ("collected", |bus| {
             Collected::run_all(bus.collect(), Commit::Real).unwrap_err()

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use chanbus::{
-    ApplyEvent, BasicBus, BoxError, Collected, Commit, Deferred, DeferredBus, DelayedBus, Effect,
-    Later, MultiBus, Publish, PublishError,
+    ApplyErrorOf, ApplyEvent, BasicBus, BoxError, Collected, Commit, Deferred, DeferredBus,
+    DelayedBus, Effect, Later, MultiBus, Publish, PublishError,
 };
 
 use crate::common::{Census, Hooked, OnDrop, guarded, hooked};
@@ -64,7 +64,8 @@ impl ApplyEvent for Fragile {
 fn on_all_ways(place: Place, direct: Option<&str>, collected: Option<&str>) -> Done {
     let log = Log::default();
     let events = [(1, Place::Nowhere), (2, place), (3, Place::Nowhere)];
-    let ways: [(&str, Option<&str>, fn(&Deferred<Fragile>) -> _); 3] = [
+    type Way = fn(&Deferred<Fragile>) -> Result<Vec<(u32, Place)>, ApplyErrorOf<Deferred<Fragile>>>;
+    let ways: [(&str, Option<&str>, Way); 3] = [
         ("apply", direct, |bus| bus.apply(Commit::Real)),
         ("run_all", collected, |bus| {
             Collected::run_all(bus.collect(), Commit::Real)
@@ -204,7 +205,8 @@ fn bomb() -> Hooked {
 /// Each of the others is dropped as well, and once.
 #[test]
 fn d3_panics_in_destructors_of_events_keep_no_other_from_going() {
-    let ways: [(&str, fn(MultiBus, Deferred<_>)); 4] = [
+    type Way = fn(MultiBus, Bombs);
+    let ways: [(&str, Way); 4] = [
         ("discard", |multi, _| {
             multi.discard();
         }),
@@ -238,7 +240,9 @@ type Bomb = (crate::common::Counted, Hooked);
 
 type BombFn = fn(&Bomb, Commit) -> Result<(), BoxError>;
 
-fn bombs_and_counted() -> Deferred<chanbus::FromFn<Bomb, BombFn>> {
+type Bombs = Deferred<chanbus::FromFn<Bomb, BombFn>>;
+
+fn bombs_and_counted() -> Bombs {
     Deferred::from_fn((|_, _| Ok(())) as BombFn)
 }
 
@@ -329,7 +333,7 @@ impl DeferredBus for Broken {
     type Error = BoxError;
     type Applied = ();
 
-    fn apply(&self, _: Commit) -> Result<(), chanbus::ApplyErrorOf<Self>> {
+    fn apply(&self, _: Commit) -> Result<(), ApplyErrorOf<Self>> {
         Ok(())
     }
 
@@ -403,7 +407,7 @@ impl DeferredBus for Moody {
     type Error = BoxError;
     type Applied = Vec<i32>;
 
-    fn apply(&self, commit: Commit) -> Result<Vec<i32>, chanbus::ApplyErrorOf<Self>> {
+    fn apply(&self, commit: Commit) -> Result<Vec<i32>, ApplyErrorOf<Self>> {
         self.0.apply(commit)
     }
 
