@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::{fmt, process, thread};
 
+use chanbus::Commit;
+
 use crate::Failure;
-use crate::shop::{Commit, Order, Refusal};
+use crate::shop::{Order, Refusal};
 use crate::step::{Step, Watch};
 use crate::works::Works;
 
@@ -68,7 +70,7 @@ pub(crate) fn work(dir: &Path, capacity: usize, hold: Option<Hold>) -> Result<()
             _ => Commit::Real,
         };
         match works.shop.place(&order, commit) {
-            Ok(receipt) if commit == Commit::Real && number % 8 == 3 => {
+            Ok(receipt) if commit.is_real() && number % 8 == 3 => {
                 while marked.recv()? < receipt.last {}
             }
             Ok(_) | Err(Refusal::OutOfStock(_)) => {}

@@ -56,12 +56,13 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use chanbus::Commit;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::audit::Books;
 use crate::crash::{CUSTOMERS, Hold, ITEMS, Said, Victim};
 use crate::room::Room;
-use crate::shop::{Commit, Order, Refusal};
+use crate::shop::{Order, Refusal};
 use crate::step::{Step, Watch};
 use crate::works::{Done, Works};
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use chanbus::Publisher;
+use chanbus::{Commit, Publisher};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
 };
@@ -18,14 +18,6 @@ pub(crate) struct Order<'a> {
     pub(crate) customer: &'a str,
     pub(crate) item: &'a str,
     pub(crate) count: u32,
-}
-
-/// Whether an order is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Commit {
-    /// Everything is tried, and nothing is kept.
-    DryRun,
-    Real,
 }
 
 /// What an order did, or would have done.
@@ -68,7 +60,7 @@ impl Shop {
         Ok(())
     }
 
-    /// The order and its events, all or nothing.
+    /// The order and its events, all or nothing. A dry run tries everything, and keeps nothing.
     pub(crate) fn place(&mut self, order: &Order<'_>, commit: Commit) -> Result<Receipt, Refusal> {
         // It will write; begun as a reader it might find that another has written meanwhile.
         let immediate = TransactionBehavior::Immediate;
@@ -76,16 +68,15 @@ impl Shop {
         // An error drops the transaction, which rolls it back.
         let receipt = write(&transaction, order)?;
         (self.watch)(Step::Written(receipt.order));
-        match commit {
-            Commit::DryRun => transaction.rollback()?,
-            Commit::Real => {
-                transaction.commit()?;
-                (self.watch)(Step::Committed(receipt.order));
-                // Only now, and only for speed: the relay would find the rows without. If it is gone, the
-                // order stands nevertheless, and the next relay finds them.
-                let _ = self.committed.emit(Signal::Committed);
-            }
+        if !commit.is_real() {
+            transaction.rollback()?;
+            return Ok(receipt);
         }
+        transaction.commit()?;
+        (self.watch)(Step::Committed(receipt.order));
+        // Only now, and only for speed: the relay would find the rows without. If it is gone, the order stands
+        // nevertheless, and the next relay finds them.
+        let _ = self.committed.emit(Signal::Committed);
         Ok(receipt)
     }
 }

@@ -8,7 +8,8 @@ use super::{
     SubscribeError, TopicError, TryRecvError, WaitError,
 };
 use crate::cause::Cause;
-use crate::handlers::{HandlerErrors, MissingService, StartError, StopTimeout};
+use crate::deferred::{ApplyError, CommitError, ContextInUse, PUBLISH_TEXT, PublishError};
+use crate::handlers::{HandlerErrors, HeldAll, MissingService, StartError, StopTimeout};
 use crate::sync::Arc;
 
 /// Any error of this crate, for `?` in applications.
@@ -48,6 +49,8 @@ pub enum Error {
     },
     /// A batch was given up by its closure, with what that said.
     Batch(Box<str>),
+    /// A commit of an [outbox](crate::Outbox) that a hook refused, with what that said.
+    Refused(Box<str>),
     /// A receive on a subscription that is closed and empty.
     Recv(RecvError),
     /// No event at once.
@@ -69,6 +72,12 @@ pub enum Error {
     Start(StartError),
     /// A dispatcher whose stop gave up.
     Stop(StopTimeout),
+    /// A deferred bus whose apply stopped, with what that said.
+    Apply(Box<str>),
+    /// Something was published that nobody would apply.
+    Publish,
+    /// The context of side effects is held by the very thread that asks for it.
+    Context(ContextInUse),
 }
 
 impl fmt::Display for Error {
@@ -86,6 +95,7 @@ impl fmt::Display for Error {
             }
             .fmt(f),
             Error::Batch(reason) => write!(f, "the batch was given up: {reason}"),
+            Error::Refused(what) => f.write_str(what),
             Error::Recv(error) => error.fmt(f),
             Error::TryRecv(error) => error.fmt(f),
             Error::RecvTimeout(error) => error.fmt(f),
@@ -99,6 +109,9 @@ impl fmt::Display for Error {
             Error::Service(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Stop(error) => error.fmt(f),
+            Error::Apply(what) => f.write_str(what),
+            Error::Publish => f.write_str(PUBLISH_TEXT),
+            Error::Context(error) => error.fmt(f),
         }
     }
 }
@@ -115,7 +128,10 @@ impl StdError for Error {
             | Error::ChainTooDeep { .. }
             | Error::WouldBlock { .. }
             | Error::Batch(_)
-            | Error::Handlers(_) => None,
+            | Error::Refused(_)
+            | Error::Handlers(_)
+            | Error::Apply(_)
+            | Error::Publish => None,
             Error::Recv(error) => error.source(),
             Error::TryRecv(error) => error.source(),
             Error::RecvTimeout(error) => error.source(),
@@ -123,6 +139,7 @@ impl StdError for Error {
             Error::Service(error) => error.source(),
             Error::Start(error) => error.source(),
             Error::Stop(error) => error.source(),
+            Error::Context(error) => error.source(),
         }
     }
 }
@@ -148,9 +165,42 @@ impl<T, E: fmt::Display> From<BatchError<T, E>> for Error {
     }
 }
 
+/// After-rollback hooks that failed are named only where a hook refused; match on [`CommitError`] where they
+/// matter.
+impl<T> From<CommitError<T>> for Error {
+    fn from(error: CommitError<T>) -> Self {
+        let text = error.is_refused().then(|| error.to_string());
+        let (whole, events) = match error {
+            CommitError::Emit { error, .. } => {
+                let mut events = Vec::new();
+                let error = error.map(|all| events = all);
+                (error.into(), events)
+            }
+            CommitError::Refused { events, .. } => {
+                (Error::Refused(text.unwrap_or_default().into()), events)
+            }
+        };
+        // Many payloads at once: two destructors that panic must not end the process.
+        drop(HeldAll::new(events.into_iter()));
+        whole
+    }
+}
+
 impl<T> From<HandlerErrors<T>> for Error {
     fn from(errors: HandlerErrors<T>) -> Self {
         Error::Handlers(errors.to_string().into())
+    }
+}
+
+impl<E, X: fmt::Display, A> From<ApplyError<E, X, A>> for Error {
+    fn from(error: ApplyError<E, X, A>) -> Self {
+        Error::Apply(error.to_string().into())
+    }
+}
+
+impl<E> From<PublishError<E>> for Error {
+    fn from(_: PublishError<E>) -> Self {
+        Error::Publish
     }
 }
 
@@ -182,4 +232,5 @@ error_from!(
     Service(MissingService),
     Start(StartError),
     Stop(StopTimeout),
+    Context(ContextInUse),
 );

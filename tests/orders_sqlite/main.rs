@@ -41,7 +41,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use chanbus::{Bus, Event, Publisher, Subscription};
+use chanbus::{Bus, Commit, Event, Publisher, Subscription};
 use rusqlite::Connection;
 
 use crate::audit::Books;
@@ -49,7 +49,7 @@ use crate::database::Durability;
 use crate::notice::Notice;
 use crate::relay::{COMMITTED, DONE, ID, Relay, Signal};
 use crate::room::Room;
-use crate::shop::{Commit, Order, Shop};
+use crate::shop::{Order, Shop};
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 

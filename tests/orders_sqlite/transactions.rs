@@ -1,6 +1,8 @@
 //! An order and its events: all or nothing.
 
-use crate::shop::{Commit, Order, Refusal};
+use chanbus::Commit;
+
+use crate::shop::{Order, Refusal};
 use crate::{ORDER, STOCK, Scene};
 
 #[test]

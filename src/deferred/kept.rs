@@ -1,0 +1,129 @@
+//! What was published to a bus by one of those who stand on it, and is kept apart for them.
+//!
+//! Published events wait as they are until they are collected, when the bus says what they do. What is collected comes
+//! before what is published: it is older. Both stand behind one lock, so that they are taken at one moment; no code
+//! of the user's runs under it.
+
+use std::panic::resume_unwind;
+
+use parking_lot::Mutex;
+
+use super::collected::Collected;
+use super::publish::{Crate, DeferredBus};
+use super::queue::drop_all;
+use crate::shield::caught;
+
+pub(super) struct Kept<B: DeferredBus> {
+    bus: B,
+    waiting: Mutex<Waiting<B>>,
+}
+
+struct Waiting<B: DeferredBus> {
+    collected: Vec<Collected<B::Event, B::Error>>,
+    published: Vec<B::Event>,
+}
+
+impl<B: DeferredBus> Kept<B> {
+    pub(super) fn new(bus: B) -> Self {
+        Kept {
+            bus,
+            waiting: Mutex::new(Waiting::new()),
+        }
+    }
+
+    pub(super) fn bus(&self) -> &B {
+        &self.bus
+    }
+
+    pub(super) fn publish(&self, event: B::Event) {
+        self.waiting.lock().published.push(event);
+    }
+
+    pub(super) fn publish_all(&self, events: impl IntoIterator<Item = B::Event>) {
+        // The iterator is the user's: it runs before the lock is taken.
+        let mut events: Vec<_> = events.into_iter().collect();
+        self.waiting.lock().published.append(&mut events);
+    }
+
+    /// Has the bus say now what the published events do; how many there were.
+    pub(super) fn collect_aside(&self) -> usize {
+        let published = std::mem::take(&mut self.waiting.lock().published);
+        let mut collected = self.collect(published);
+        let count = collected.len();
+        self.waiting.lock().collected.append(&mut collected);
+        count
+    }
+
+    /// All there is: what was collected, then what was published since.
+    pub(super) fn take(&self) -> Vec<Collected<B::Event, B::Error>> {
+        let Waiting {
+            mut collected,
+            published,
+        } = self.take_waiting();
+        match caught(|| self.collect(published)) {
+            Ok(mut since) => {
+                collected.append(&mut since);
+                collected
+            }
+            // A bus of the user's own: its panic takes nothing along.
+            Err(thrown) => {
+                self.waiting.lock().put_back(collected);
+                resume_unwind(thrown)
+            }
+        }
+    }
+
+    /// What is on the bus itself, which nobody else has run, and then what was published here.
+    fn collect(&self, published: Vec<B::Event>) -> Vec<Collected<B::Event, B::Error>> {
+        let mut all = self.bus.collect();
+        let made = published.into_iter();
+        all.extend(made.map(|event| Collected::made(&self.bus, event)));
+        all
+    }
+
+    /// Drops what was published here; what is on the bus itself stays.
+    pub(super) fn discard(&self) {
+        let Waiting {
+            collected,
+            published,
+        } = self.take_waiting();
+        drop_all(collected);
+        drop_all(published);
+    }
+
+    fn take_waiting(&self) -> Waiting<B> {
+        std::mem::replace(&mut *self.waiting.lock(), Waiting::new())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let waiting = self.waiting.lock();
+        waiting.collected.len() + waiting.published.len()
+    }
+
+    /// Whether nothing waits, and nobody else has a handle of the bus.
+    pub(super) fn is_spent(&mut self) -> bool {
+        self.len() == 0 && self.bus.is_spent(Crate(()))
+    }
+}
+
+impl<B: DeferredBus> Waiting<B> {
+    fn new() -> Self {
+        Waiting {
+            collected: Vec::new(),
+            published: Vec::new(),
+        }
+    }
+
+    /// Puts back what was taken, before what came since.
+    fn put_back(&mut self, mut collected: Vec<Collected<B::Event, B::Error>>) {
+        collected.append(&mut self.collected);
+        self.collected = collected;
+    }
+}
+
+/// As a list of them drops, but for destructors that panic while the thread does already.
+impl<B: DeferredBus> Drop for Kept<B> {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}

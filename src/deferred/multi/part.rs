@@ -1,0 +1,110 @@
+//! A bus among those of a `MultiBus`, whatever its events are.
+
+use std::any::{Any, type_name};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::any_event::AnyEvent;
+use crate::BoxError;
+use crate::deferred::collected::{Collected, Later};
+use crate::deferred::kept::Kept;
+use crate::deferred::publish::DeferredBus;
+
+pub(super) trait Part: Send + Sync {
+    /// No other part, of whatever bus, has it.
+    fn number(&self) -> u64;
+
+    /// What it is made of, for people.
+    fn kind(&self) -> &'static str;
+
+    /// All that was collected and published, in order.
+    fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>>;
+
+    /// Publishes one of its own events again, or hands it back.
+    fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>>;
+
+    /// What one of its own events does, and what it is called.
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError>;
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>>;
+
+    /// Drops what was published to it.
+    fn discard(&self);
+
+    /// Whether nothing waits, and nobody else has a handle of the bus.
+    fn is_spent(&mut self) -> bool;
+}
+
+pub(super) struct Delayed<B: DeferredBus> {
+    number: u64,
+    pub(super) kept: Arc<Kept<B>>,
+}
+
+impl<B: DeferredBus> Delayed<B> {
+    pub(super) fn new(bus: B) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        Delayed {
+            // Relaxed: to differ is all that it is for.
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            kept: Arc::new(Kept::new(bus)),
+        }
+    }
+}
+
+impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn kind(&self) -> &'static str {
+        type_name::<B>()
+    }
+
+    fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
+        let all = self.kept.take().into_iter();
+        let part: Arc<dyn Part> = self;
+        let erased = |item: Collected<B::Event, B::Error>| {
+            item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
+        };
+        all.map(erased).collect()
+    }
+
+    fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
+        self.kept.publish(*event.downcast::<B::Event>()?);
+        Ok(())
+    }
+
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
+        match event.own::<B::Event>() {
+            Some(event) => erase_later(self.kept.bus().later(event)),
+            None => of_another_bus(),
+        }
+    }
+
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
+        self.kept.bus().label(event.own::<B::Event>()?)
+    }
+
+    fn discard(&self) {
+        self.kept.discard();
+    }
+
+    fn is_spent(&mut self) -> bool {
+        Arc::get_mut(&mut self.kept).is_some_and(Kept::is_spent)
+    }
+}
+
+fn erase_later<E: 'static, X: Into<BoxError> + 'static>(
+    mut later: Later<E, X>,
+) -> Later<AnyEvent, BoxError> {
+    Box::new(move |event, commit| match event.own::<E>() {
+        Some(event) => later(event, commit).map_err(Into::into),
+        None => Err(OF_ANOTHER.into()),
+    })
+}
+
+const OF_ANOTHER: &str = "the event is of a bus that is not, or no more, in this `MultiBus`";
+
+/// What an event does that came to the wrong place: it fails, and so comes back.
+pub(super) fn of_another_bus() -> Later<AnyEvent, BoxError> {
+    Box::new(|_, _| Err(OF_ANOTHER.into()))
+}

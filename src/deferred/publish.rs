@@ -1,0 +1,246 @@
+//! What one may do with a bus whose events are applied later: publish, and, for its owner, apply.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::collected::{Collected, Later};
+use super::commit::Commit;
+use super::error::{ApplyErrorOf, PublishError};
+use crate::BoxError;
+
+/// Something to publish events to, which are applied later, by somebody else.
+///
+/// What a part of a program needs that only publishes: it cannot apply. Where types should not be named, a
+/// `&dyn Publish<Event = E>` will do. It is implemented for references, `Arc` and `Box`, too.
+///
+/// ```
+/// use chanbus::{BasicBus, Commit, DeferredBus, Effect, Publish, PublishError};
+///
+/// fn greet(bus: &impl Publish<Event = Effect>, name: &str) -> Result<(), PublishError<Effect>> {
+///     let text = format!("hello, {name}");
+///     bus.publish(Effect::new("greet", move |commit| {
+///         if commit.is_real() {
+///             println!("{text}");
+///         }
+///         Ok(())
+///     }))
+/// }
+///
+/// let bus = BasicBus::new();
+/// greet(&bus, "world")?;
+/// assert_eq!(bus.apply(Commit::Real)?.len(), 1);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub trait Publish {
+    /// What is published.
+    type Event: Send + Sync + 'static;
+
+    /// Adds an event to those that the next apply runs.
+    ///
+    /// # Errors
+    ///
+    /// Nobody will ever apply it, as the owner has gone; the event comes back. Buses that own what is
+    /// published to them never say so.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, Effect, Publish};
+    ///
+    /// let bus = BasicBus::new();
+    /// bus.publish(Effect::new("nothing", |_| Ok(())))?;
+    /// assert_eq!(bus.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
+
+    /// Adds events in their order. On all buses of this crate no other thread's come in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Publish::publish); those that were not published come back.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, Effect, Publish};
+    ///
+    /// let bus = BasicBus::new();
+    /// bus.publish_all(["one", "two"].map(|label| Effect::new(label, |_| Ok(()))))?;
+    /// assert_eq!(bus.len(), 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    fn publish_all(
+        &self,
+        events: impl IntoIterator<Item = Self::Event>,
+    ) -> Result<(), PublishError<Vec<Self::Event>>>
+    where
+        Self: Sized,
+    {
+        let mut events = events.into_iter();
+        while let Some(event) = events.next() {
+            if let Err(error) = self.publish(event) {
+                let mut back = vec![error.into_inner()];
+                back.extend(events);
+                return Err(PublishError::new(back));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A bus that keeps what is published until its owner applies it.
+///
+/// Each event is run once: [`apply`](DeferredBus::apply) and [`collect`](DeferredBus::collect) first take all
+/// that was published so far. So what an effect publishes while it runs belongs to the next apply. Two threads
+/// that apply at the same time have what each of them took, in order, and run it side by side.
+///
+/// Usually you need not implement this: implement [`ApplyEvent`](crate::ApplyEvent), which has one method, and
+/// take a [`Deferred`](crate::Deferred) of it. Dropping the last handle of a bus discards what was not applied.
+///
+/// ```
+/// use chanbus::{BasicBus, Commit, DeferredBus, Effect, Publish};
+///
+/// let bus = BasicBus::new();
+/// bus.publish(Effect::new("charge the card", |_| Err("card expired".into())))?;
+/// bus.publish(Effect::new("send the mail", |_| Ok(())))?;
+///
+/// let error = bus.apply(Commit::DryRun).unwrap_err();
+/// assert_eq!(error.failed.event.label(), "charge the card");
+/// assert_eq!(error.remaining[0].label(), "send the mail");
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub trait DeferredBus: Publish {
+    /// What an effect says when it fails.
+    type Error: Into<BoxError> + Send + Sync + 'static;
+
+    /// What [`apply`](DeferredBus::apply) says that it applied; most often `Vec<Self::Event>`.
+    type Applied;
+
+    /// Runs all that was published so far, in order, and takes it off the bus.
+    ///
+    /// Some buses collect instead, to run it later: see [`DelayedBus::as_deferred`](crate::DelayedBus::as_deferred).
+    /// A dry run takes the events off, too: publish what it returns again to run it for real.
+    ///
+    /// # Errors
+    ///
+    /// The first effect that fails or panics stops it. Nothing is lost: the error has what was applied, what failed,
+    /// and what remains.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, Publish};
+    ///
+    /// let bus = BasicBus::new();
+    /// bus.publish(Effect::new("write", |_| Ok(())))?;
+    /// let tried = bus.apply(Commit::DryRun)?;
+    /// assert!(bus.is_empty());
+    ///
+    /// bus.publish_all(tried)?;
+    /// assert_eq!(bus.apply(Commit::Real)?.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    fn apply(&self, commit: Commit) -> Result<Self::Applied, ApplyErrorOf<Self>>;
+
+    /// Takes all that was published so far off the bus, to be run later; prefer [`apply`](DeferredBus::apply).
+    ///
+    /// The bus is empty then. Nothing has run, and what is dropped of the result never will.
+    /// [`DelayedBus`](crate::DelayedBus) and [`MultiBus`](crate::MultiBus) stand on this.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, Publish};
+    ///
+    /// let bus = BasicBus::new();
+    /// bus.publish(Effect::new("later", |_| Ok(())))?;
+    /// let mut collected = bus.collect();
+    /// assert!(bus.apply(Commit::Real)?.is_empty());
+    /// assert_eq!(collected[0].event().label(), "later");
+    /// collected[0].run(Commit::Real).unwrap();
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use = "what is dropped is never run"]
+    fn collect(&self) -> Vec<Collected<Self::Event, Self::Error>>;
+
+    /// What an event would do, were it published and collected: for those that keep the events themselves, as
+    /// [`DelayedBus`](crate::DelayedBus) and [`MultiBus`](crate::MultiBus) do, so that several may stand on clones of
+    /// one bus without taking each other's events.
+    ///
+    /// A panic in it comes when the event is run, as its failure.
+    ///
+    /// ```
+    /// use chanbus::{Commit, Deferred, DeferredBus};
+    ///
+    /// let bus = Deferred::from_fn(|number: &u32, _| if *number > 9 { Err("too high".into()) } else { Ok(()) });
+    /// let mut later = bus.later(&70);
+    /// assert!(later(&70, Commit::Real).is_err());
+    /// assert!(bus.is_empty());
+    /// ```
+    fn later(&self, event: &Self::Event) -> Later<Self::Event, Self::Error>;
+
+    /// What to call an event in errors; nothing unless you say otherwise.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, DeferredBus, Effect};
+    ///
+    /// let effect = Effect::new("mail", |_| Ok(()));
+    /// assert_eq!(BasicBus::new().label(&effect).as_deref(), Some("mail"));
+    /// ```
+    fn label(&self, event: &Self::Event) -> Option<Arc<str>> {
+        let _ = event;
+        None
+    }
+
+    /// Whether this is the last handle, and nothing was published that is not applied: then a
+    /// [`MultiBus`](crate::MultiBus) forgets it.
+    #[doc(hidden)]
+    fn is_spent(&mut self, _: Crate) -> bool {
+        false
+    }
+}
+
+/// Only this crate can make one: what asks for it is called under locks.
+#[doc(hidden)]
+pub struct Crate(pub(super) ());
+
+impl fmt::Debug for Crate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Crate")
+    }
+}
+
+macro_rules! by_handle {
+    ($($handle:ty),*) => {$(
+        impl<B: Publish> Publish for $handle {
+            type Event = B::Event;
+
+            fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
+                (**self).publish(event)
+            }
+
+            fn publish_all(
+                &self,
+                events: impl IntoIterator<Item = B::Event>,
+            ) -> Result<(), PublishError<Vec<B::Event>>> {
+                (**self).publish_all(events)
+            }
+        }
+
+        impl<B: DeferredBus> DeferredBus for $handle {
+            type Error = B::Error;
+            type Applied = B::Applied;
+
+            fn apply(&self, commit: Commit) -> Result<B::Applied, ApplyErrorOf<B>> {
+                (**self).apply(commit)
+            }
+
+            fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
+                (**self).collect()
+            }
+
+            fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
+                (**self).later(event)
+            }
+
+            fn label(&self, event: &B::Event) -> Option<Arc<str>> {
+                (**self).label(event)
+            }
+        }
+    )*};
+}
+
+by_handle!(&B, Arc<B>, Box<B>);

@@ -1,0 +1,105 @@
+//! What passes for a deferred bus where code insists on applying.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::collected::{Collected, Later};
+use super::commit::Commit;
+use super::error::{ApplyError, PublishError};
+use super::kept::Kept;
+use super::multi::Home;
+use super::publish::{DeferredBus, Publish};
+
+/// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
+/// collect what was published, for the owner to run.
+///
+/// Made by [`DelayedBus::as_deferred`](crate::DelayedBus::as_deferred) and
+/// [`Wrapped::as_deferred`](crate::Wrapped::as_deferred).
+///
+/// ```
+/// use chanbus::{AsDeferred, BasicBus, Commit, DeferredBus, DelayedBus, Effect, Publish};
+///
+/// let delayed = DelayedBus::new(BasicBus::new());
+/// let view: AsDeferred<BasicBus> = delayed.as_deferred();
+/// view.publish(Effect::new("later", |_| Ok(())))?;
+/// assert_eq!(view.apply(Commit::Real)?, 1);
+/// assert!(view.collect().is_empty());
+/// assert_eq!(delayed.apply_without_delay(Commit::Real)?.len(), 1);
+/// # Ok::<(), chanbus::Error>(())
+/// ```
+pub struct AsDeferred<B: DeferredBus> {
+    kept: Arc<Kept<B>>,
+    home: Option<Home>,
+}
+
+impl<B: DeferredBus> AsDeferred<B> {
+    pub(super) fn new(kept: Arc<Kept<B>>, home: Option<Home>) -> Self {
+        AsDeferred { kept, home }
+    }
+
+    fn is_orphan(&self) -> bool {
+        self.home.as_ref().is_some_and(Home::is_gone)
+    }
+}
+
+impl<B: DeferredBus> Publish for AsDeferred<B> {
+    type Event = B::Event;
+
+    fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
+        match self.is_orphan() {
+            true => Err(PublishError::new(event)),
+            false => {
+                self.kept.publish(event);
+                Ok(())
+            }
+        }
+    }
+
+    fn publish_all(
+        &self,
+        events: impl IntoIterator<Item = B::Event>,
+    ) -> Result<(), PublishError<Vec<B::Event>>> {
+        match self.is_orphan() {
+            true => Err(PublishError::new(events.into_iter().collect())),
+            false => {
+                self.kept.publish_all(events);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
+    type Error = B::Error;
+    /// How many events were collected; none was applied.
+    type Applied = usize;
+
+    fn apply(&self, _: Commit) -> Result<usize, ApplyError<B::Event, B::Error, usize>> {
+        Ok(self.kept.collect_aside())
+    }
+
+    fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
+        self.kept.collect_aside();
+        Vec::new()
+    }
+
+    fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
+        self.kept.bus().later(event)
+    }
+
+    fn label(&self, event: &B::Event) -> Option<Arc<str>> {
+        self.kept.bus().label(event)
+    }
+}
+
+impl<B: DeferredBus> Clone for AsDeferred<B> {
+    fn clone(&self) -> Self {
+        AsDeferred::new(Arc::clone(&self.kept), self.home.clone())
+    }
+}
+
+impl<B: DeferredBus> fmt::Debug for AsDeferred<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsDeferred").finish_non_exhaustive()
+    }
+}
