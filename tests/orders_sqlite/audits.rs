@@ -1,6 +1,7 @@
 //! The audit that the crash test stands on finds what it is there to find.
 
 use crate::audit::{Books, Received};
+use crate::common::guarded;
 use crate::step;
 use crate::works::Works;
 use crate::{ORDER, Scene};
@@ -9,8 +10,11 @@ use crate::{ORDER, Scene};
 fn good() -> Books {
     let scene = Scene::new();
     scene.orders(5);
-    let works = Works::start(scene.dir(), 4, &step::nobody()).unwrap();
-    let done = works.finish().unwrap();
+    let dir = scene.dir().to_owned();
+    let done = guarded(move || {
+        let works = Works::start(&dir, 4, &step::nobody()).unwrap();
+        works.finish().unwrap()
+    });
     assert_eq!(
         (done.booked.new, done.stats.dropped),
         (10, done.relayed.refused)

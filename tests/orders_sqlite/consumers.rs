@@ -1,6 +1,7 @@
 //! A consumer that keeps books: what it does with events that come again, and with gaps.
 
 use crate::Scene;
+use crate::common::guarded;
 use crate::database;
 use crate::mailer::{Booked, Mailer};
 use crate::relay::{ID, Signal};
@@ -14,7 +15,7 @@ fn mailer(scene: &Scene) -> Mailer {
 /// Books what is in the queue, which ends the bus.
 fn book(scene: &mut Scene, mailer: Mailer) -> Booked {
     scene.bus.close();
-    let booked = mailer.run().unwrap();
+    let booked = guarded(|| mailer.run()).unwrap();
     scene.bus = chanbus::Bus::new();
     booked
 }
@@ -87,7 +88,7 @@ fn an_event_without_a_number_is_no_event_of_the_outbox() {
     };
     scene.bus.emit(notice.topic(), notice).unwrap();
     scene.bus.close();
-    let error = mailer.run().unwrap_err().to_string();
+    let error = guarded(|| mailer.run()).unwrap_err().to_string();
     assert!(error.contains(ID), "{error}");
     assert_eq!(scene.books().receptions.len(), 0);
 }

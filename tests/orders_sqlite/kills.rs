@@ -15,7 +15,7 @@ use crate::common::{Dice, guarded};
 use crate::crash::{self, Hold, ITEMS, Said, Victim};
 use crate::room::Room;
 use crate::step::{self, Step};
-use crate::works::Works;
+use crate::works::{Done, Works};
 
 const KILLS: usize = 50;
 /// Kills that are aimed, by the step at which the victim stands still. At `read` a row is committed and not
@@ -63,11 +63,11 @@ fn victim() {
 fn fifty_kills_lose_nothing_and_keep_the_order() {
     let begun = Instant::now();
     let room = Room::new().unwrap();
-    let works = Works::start(room.path(), CAPACITY, &step::nobody()).unwrap();
-    for item in ITEMS {
-        works.shop.deliver(item, 1_000_000).unwrap();
-    }
-    works.finish().unwrap();
+    live(room.path(), |works| {
+        for item in ITEMS {
+            works.shop.deliver(item, 1_000_000).unwrap();
+        }
+    });
 
     let mut dice = Dice::new(SEED);
     let (mut said, mut fell) = (BTreeSet::new(), Fell::default());
@@ -89,8 +89,7 @@ fn fifty_kills_lose_nothing_and_keep_the_order() {
     }
 
     // A last life, in which nothing goes wrong.
-    let works = Works::start(room.path(), CAPACITY, &step::nobody()).unwrap();
-    let done = works.finish().unwrap();
+    let done = live(room.path(), |_| {});
     let books = Books::read(room.path()).unwrap();
     assert_eq!(books.complaints_at_the_end(), [""; 0]);
     assert_eq!(done.stats.dropped, done.relayed.refused);
@@ -104,6 +103,16 @@ fn fifty_kills_lose_nothing_and_keep_the_order() {
         begun.elapsed()
     );
     assert!(fell.between >= BETWEEN, "{fell:?}");
+}
+
+/// A life that comes to its end.
+fn live(dir: &Path, act: fn(&Works)) -> Done {
+    let dir = dir.to_owned();
+    guarded(move || {
+        let works = Works::start(&dir, CAPACITY, &step::nobody()).unwrap();
+        act(&works);
+        works.finish().unwrap()
+    })
 }
 
 /// The aims of all kills, in an order of chance.
@@ -135,7 +144,7 @@ impl Kill {
                 step: step.to_owned(),
                 nth: 1 + dice.below(10) as u32,
             }),
-            words: dice.below(600),
+            words: dice.below(300),
             moment: Duration::from_micros(dice.below(2_000)),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::common::guarded;
 use crate::relay::{Relay, STOP, Signal, State};
 use crate::{Scene, id, ids};
 
@@ -130,7 +131,7 @@ fn a_relay_that_shall_end_says_so_if_nobody_takes_what_is_left() {
     scene.orders(1);
     let relay = scene.relay();
     scene.signals.emit(STOP, Signal::Stop).unwrap();
-    relay.run().unwrap_err();
+    guarded(|| relay.run()).unwrap_err();
     assert_eq!(scene.books().unrelayed(), 2);
 }
 
