@@ -68,7 +68,8 @@ impl Mailer {
         let immediate = TransactionBehavior::Immediate;
         let transaction = self.ledger.transaction_with_behavior(immediate)?;
         let select = "SELECT coalesce(max(event), 0) FROM mails";
-        let mut last: i64 = transaction.query_row(select, (), |row| row.get(0))?;
+        let before: i64 = transaction.query_row(select, (), |row| row.get(0))?;
+        let mut last = before;
         for event in events {
             let (id, after) = (number(event, ID)?, number(event, AFTER)?);
             if after > last {
@@ -88,8 +89,10 @@ impl Mailer {
             self.booked.new += 1;
         }
         transaction.commit()?;
-        (self.watch)(Step::Booked(last));
-        // If nobody hears of it, the events come again.
+        if last > before {
+            (self.watch)(Step::Booked(last));
+        }
+        // Also of what is booked since long, as it came again. If nobody hears of it, it will once more.
         let _ = self.done.emit(Signal::Done(last));
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(crate) enum Step {
     Read(i64),
     /// The relay has emitted a row, which the mailer may or may not have taken.
     Emitted(i64),
-    /// The mailer has committed its work on all rows up to this one, and has not acknowledged it.
+    /// The mailer has committed its work on all rows up to this one, which is new, and has not acknowledged it.
     Booked(i64),
     /// The relay has marked all rows up to this one.
     Marked(i64),

@@ -4,14 +4,14 @@
 //! life. The other half come a moment after the victim has said so many things. What the databases hold right
 //! after a kill says where it fell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::audit::Books;
-use crate::common::{Dice, guarded};
+use crate::common::{Dice, guarded, soaked};
 use crate::crash::{self, Hold, ITEMS, Said, Victim};
 use crate::room::Room;
 use crate::step::{self, Step};
@@ -45,6 +45,8 @@ struct Fell {
     unmarked: usize,
     /// All was relayed.
     quiet: usize,
+    /// By the last step that the victim took, aimed or not.
+    last_words: BTreeMap<&'static str, usize>,
 }
 
 /// Not a test: the process that the crash test kills.
@@ -61,6 +63,12 @@ fn victim() {
 
 #[test]
 fn fifty_kills_lose_nothing_and_keep_the_order() {
+    for round in 0..soaked(1) {
+        fifty_kills(SEED + round);
+    }
+}
+
+fn fifty_kills(seed: u64) {
     let begun = Instant::now();
     let room = Room::new().unwrap();
     live(room.path(), |works| {
@@ -69,20 +77,25 @@ fn fifty_kills_lose_nothing_and_keep_the_order() {
         }
     });
 
-    let mut dice = Dice::new(SEED);
+    let mut dice = Dice::new(seed);
     let (mut said, mut fell) = (BTreeSet::new(), Fell::default());
     for aim in plan(&mut dice) {
         let kill = Kill::new(aim, &mut dice);
         let told = kill.to_string();
         let dir = room.path().to_owned();
-        let (step, committed) = guarded(move || kill.run(&dir));
+        let Life {
+            held,
+            last,
+            committed,
+        } = guarded(move || kill.run(&dir));
         said.extend(committed);
+        *fell.last_words.entry(last).or_default() += 1;
         let books = Books::read(room.path()).unwrap();
         assert_eq!(books.complaints(), [""; 0], "after {told}");
         // What a victim said is committed is there in every later life.
         let there: BTreeSet<i64> = books.orders.iter().map(|order| order.id).collect();
         assert!(said.is_subset(&there), "after {told}");
-        if let Some(step) = step {
+        if let Some(step) = held {
             check(step, &books);
         }
         fell.count(&books);
@@ -96,7 +109,7 @@ fn fifty_kills_lose_nothing_and_keep_the_order() {
     // Those that were done and not marked came again.
     assert!(books.repetitions() > 0);
     println!(
-        "seed {SEED}: {fell:?}; {} orders, {} events, {} of them came again; {:?}",
+        "seed {seed}: {fell:?}; {} orders, {} events, {} of them came again; {:?}",
         books.orders.len(),
         books.rows.len(),
         books.repetitions(),
@@ -149,19 +162,16 @@ impl Kill {
         }
     }
 
-    /// Where the victim stood still, and which orders it said were committed.
-    fn run(self, dir: &Path) -> (Option<Step>, Vec<i64>) {
+    fn run(self, dir: &Path) -> Life {
         let mut command = this_test(dir.to_owned());
         if let Some(hold) = &self.hold {
             command.env(HOLD, hold.to_string());
         }
         let mut victim = Victim::start(&mut command).unwrap();
-        let (mut step, mut committed) = (None, Vec::new());
-        let mut note = |said: Said| {
-            let (Said::Did(step) | Said::Held(step)) = said;
-            if let Step::Committed(id) = step {
-                committed.push(id);
-            }
+        let mut life = Life {
+            held: None,
+            last: "nothing",
+            committed: Vec::new(),
         };
         let mut words = 0;
         while words < self.words || self.hold.is_some() {
@@ -169,10 +179,9 @@ impl Kill {
                 .listen()
                 .unwrap()
                 .expect("it works until it is killed");
-            note(said);
+            life.note(said);
             words += 1;
-            if let Said::Held(held) = said {
-                step = Some(held);
+            if life.held.is_some() {
                 break;
             }
         }
@@ -180,9 +189,31 @@ impl Kill {
         killed(victim.kill().unwrap());
         // What it had said when it was killed.
         while let Some(said) = victim.listen().unwrap() {
-            note(said);
+            life.note(said);
         }
-        (step, committed)
+        life
+    }
+}
+
+/// What a victim said of itself.
+struct Life {
+    /// Where it stood still.
+    held: Option<Step>,
+    last: &'static str,
+    /// The orders that it committed.
+    committed: Vec<i64>,
+}
+
+impl Life {
+    fn note(&mut self, said: Said) {
+        let (Said::Did(step) | Said::Held(step)) = said;
+        self.last = step.name();
+        if let Step::Committed(id) = step {
+            self.committed.push(id);
+        }
+        if let Said::Held(_) = said {
+            self.held = Some(step);
+        }
     }
 }
 

@@ -2,6 +2,10 @@
 //! order, wherever the process is killed.
 // Helpers of tests may stop at the first surprise, as tests may.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::print_stdout,
+    reason = "the crash test says where its kills fell"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
