@@ -3,7 +3,7 @@
 //! Killing a process loses nothing that it has committed: the kernel has it. A loss of power does, unless
 //! a commit waits for the disk. So the shop and the mailer wait (`synchronous = FULL`), as no mail may go
 //! out for an order that is gone, and nothing may be acknowledged that is not on the disk. The relay
-//! need not (`NORMAL`): a mark that is lost costs a repetition. Either way, no file is ever damaged.
+//! need not (`NORMAL`): a mark that is lost costs a repetition. In a write-ahead log neither damages a file.
 
 use std::path::Path;
 use std::time::Duration;
