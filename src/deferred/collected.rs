@@ -7,7 +7,7 @@ use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
 use super::publish::DeferredBus;
 use crate::BoxError;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, discard, drop_shielded, said};
 
 /// What a collected event does: is given the event, and says whether it did it.
 ///
@@ -43,7 +43,16 @@ pub struct Collected<E, X = BoxError> {
     event: E,
     label: Option<Arc<str>>,
     /// Or what a panic said where it was to be made.
-    later: Result<Later<E, X>, Box<str>>,
+    later: Result<Shielded<E, X>, Box<str>>,
+}
+
+/// What is to run. If what it captured panics as it goes, that takes nothing else along.
+struct Shielded<E, X>(Option<Later<E, X>>);
+
+impl<E, X> Drop for Shielded<E, X> {
+    fn drop(&mut self) {
+        drop_shielded(self.0.take());
+    }
 }
 
 impl<E, X> Collected<E, X> {
@@ -58,7 +67,7 @@ impl<E, X> Collected<E, X> {
         Collected {
             event,
             label: None,
-            later: Ok(later),
+            later: Ok(Shielded(Some(later))),
         }
     }
 
@@ -68,21 +77,18 @@ impl<E, X> Collected<E, X> {
         B: DeferredBus<Event = E, Error = X> + ?Sized,
         E: Send + Sync + 'static,
     {
-        match caught(|| (bus.label(&event), bus.later(&event))) {
-            Ok((label, later)) => Collected {
-                event,
-                label,
-                later: Ok(later),
-            },
+        let later = match caught(|| bus.later(&event)) {
+            Ok(later) => Ok(Shielded(Some(later))),
             Err(thrown) => {
-                let text = crate::shield::said(&*thrown).into();
+                let text = said(&*thrown).into();
                 discard(thrown);
-                Collected {
-                    event,
-                    label: None,
-                    later: Err(text),
-                }
+                Err(text)
             }
+        };
+        Collected {
+            label: label_of(bus, &event),
+            event,
+            later,
         }
     }
 
@@ -95,7 +101,9 @@ impl<E, X> Collected<E, X> {
         Collected {
             event: event(self.event),
             label: self.label,
-            later: self.later.map(later),
+            later: self
+                .later
+                .map(|mut there| Shielded(there.0.take().map(later))),
         }
     }
 
@@ -166,11 +174,13 @@ impl<E, X> Collected<E, X> {
     pub fn run(&mut self, commit: Commit) -> Result<(), EffectError<X>> {
         let Collected { event, later, .. } = self;
         let later = match later {
-            Ok(later) => later,
+            Ok(Shielded(Some(later))) => later,
+            // Never: it is there until this value goes.
+            Ok(Shielded(None)) => return Err(EffectError::Panicked("it has gone".into())),
             Err(text) => return Err(EffectError::Panicked(text.clone())),
         };
         match caught(|| later(event, commit)) {
-            Ok(said) => said.map_err(EffectError::Failed),
+            Ok(result) => result.map_err(EffectError::Failed),
             Err(thrown) => Err(EffectError::thrown(thrown)),
         }
     }
@@ -193,16 +203,17 @@ impl<E, X> Collected<E, X> {
         let mut items = items.into_iter();
         let mut applied = Vec::with_capacity(items.len());
         while let Some(mut item) = items.next() {
-            let said = item.run(commit);
+            let result = item.run(commit);
             let Collected {
                 event,
                 label,
                 later,
             } = item;
             // What it captured goes here, and must not take the others along.
+            let later = later.ok().and_then(|mut there| there.0.take());
             let dropped = caught(|| drop(later)).map_err(EffectError::thrown);
-            if let Err(error) = said.and(dropped) {
-                let remaining = items.map(Self::left).collect();
+            if let Err(error) = result.and(dropped) {
+                let remaining = items.map(Self::into_event).collect();
                 return Err(ApplyError::new(
                     applied,
                     Failed::new(event, label, error),
@@ -213,15 +224,14 @@ impl<E, X> Collected<E, X> {
         }
         Ok(applied)
     }
+}
 
-    /// The event of one that does not run, whatever its captures do as they go.
-    fn left(self) -> E {
-        let Collected { event, later, .. } = self;
-        if let Err(thrown) = caught(|| drop(later)) {
-            discard(thrown);
-        }
-        event
-    }
+/// What a bus calls an event: nothing, if that panics, as it is only for errors.
+pub(super) fn label_of<B: DeferredBus + ?Sized>(bus: &B, event: &B::Event) -> Option<Arc<str>> {
+    caught(|| bus.label(event)).unwrap_or_else(|thrown| {
+        discard(thrown);
+        None
+    })
 }
 
 impl<E, X> fmt::Debug for Collected<E, X> {

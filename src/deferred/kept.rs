@@ -47,38 +47,47 @@ impl<B: DeferredBus> Kept<B> {
 
     /// Has the bus say now what the published events do; how many there were.
     pub(super) fn collect_aside(&self) -> usize {
+        let mut collected = self.bus.collect();
         let published = std::mem::take(&mut self.waiting.lock().published);
-        let mut collected = self.collect(published);
+        collected.extend(self.made(published));
         let count = collected.len();
         self.waiting.lock().collected.append(&mut collected);
         count
     }
 
-    /// All there is: what was collected, then what was published since.
+    /// All there is: what was collected; then what is on the bus itself, which nobody else has run; then what was
+    /// published here.
     pub(super) fn take(&self) -> Vec<Collected<B::Event, B::Error>> {
-        let Waiting {
-            mut collected,
-            published,
-        } = self.take_waiting();
-        match caught(|| self.collect(published)) {
-            Ok(mut since) => {
-                collected.append(&mut since);
-                collected
+        let mut waiting = self.take_waiting();
+        match caught(|| self.bus.collect()) {
+            Ok(mut on_bus) => {
+                waiting.collected.append(&mut on_bus);
+                waiting.collected.extend(self.made(waiting.published));
+                waiting.collected
             }
             // A bus of the user's own: its panic takes nothing along.
             Err(thrown) => {
-                self.waiting.lock().put_back(collected);
+                self.waiting.lock().put_back(waiting);
                 resume_unwind(thrown)
             }
         }
     }
 
-    /// What is on the bus itself, which nobody else has run, and then what was published here.
-    fn collect(&self, published: Vec<B::Event>) -> Vec<Collected<B::Event, B::Error>> {
-        let mut all = self.bus.collect();
-        let made = published.into_iter();
-        all.extend(made.map(|event| Collected::made(&self.bus, event)));
-        all
+    /// What the bus makes of events; a panic of it is in what it makes.
+    fn made(
+        &self,
+        events: Vec<B::Event>,
+    ) -> impl Iterator<Item = Collected<B::Event, B::Error>> + '_ {
+        let events = events.into_iter();
+        events.map(|event| Collected::made(&self.bus, event))
+    }
+
+    /// Puts back what was taken, before what came since.
+    pub(super) fn put_back(&self, items: Vec<Collected<B::Event, B::Error>>) {
+        self.waiting.lock().put_back(Waiting {
+            collected: items,
+            published: Vec::new(),
+        });
     }
 
     /// Drops what was published here; what is on the bus itself stays.
@@ -87,8 +96,9 @@ impl<B: DeferredBus> Kept<B> {
             collected,
             published,
         } = self.take_waiting();
-        drop_all(collected);
-        drop_all(published);
+        // One list, so that a destructor that panics keeps no other from going.
+        let events = collected.into_iter().map(Collected::into_event);
+        drop_all(events.chain(published).collect());
     }
 
     fn take_waiting(&self) -> Waiting<B> {
@@ -114,10 +124,10 @@ impl<B: DeferredBus> Waiting<B> {
         }
     }
 
-    /// Puts back what was taken, before what came since.
-    fn put_back(&mut self, mut collected: Vec<Collected<B::Event, B::Error>>) {
-        collected.append(&mut self.collected);
-        self.collected = collected;
+    fn put_back(&mut self, mut taken: Waiting<B>) {
+        taken.collected.append(&mut self.collected);
+        taken.published.append(&mut self.published);
+        *self = taken;
     }
 }
 

@@ -52,7 +52,8 @@ pub trait Publish {
     /// ```
     fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
 
-    /// Adds events in their order. On all buses of this crate no other thread's come in between.
+    /// Adds events in their order. On all buses of this crate, but for a [`MultiBus`](crate::MultiBus), no other
+    /// thread's come in between.
     ///
     /// # Errors
     ///
@@ -204,7 +205,7 @@ impl fmt::Debug for Crate {
 }
 
 macro_rules! by_handle {
-    ($($handle:ty),*) => {$(
+    ($($handle:ty, $is_spent:expr;)*) => {$(
         impl<B: Publish> Publish for $handle {
             type Event = B::Event;
 
@@ -239,8 +240,18 @@ macro_rules! by_handle {
             fn label(&self, event: &B::Event) -> Option<Arc<str>> {
                 (**self).label(event)
             }
+
+            fn is_spent(&mut self, proof: Crate) -> bool {
+                let is_spent: fn(&mut Self, Crate) -> bool = $is_spent;
+                is_spent(self, proof)
+            }
         }
     )*};
 }
 
-by_handle!(&B, Arc<B>, Box<B>);
+by_handle! {
+    // Others may have the same.
+    &B, |_, _| false;
+    Arc<B>, |bus, proof| Arc::get_mut(bus).is_some_and(|bus| bus.is_spent(proof));
+    Box<B>, |bus, proof| (**bus).is_spent(proof);
+}

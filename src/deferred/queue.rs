@@ -48,12 +48,17 @@ impl<E> fmt::Debug for Queue<E> {
     }
 }
 
-/// Drops all of them, also where destructors panic: the first panic goes on when all have gone, unless the
-/// thread is panicking already, which a second one would abort.
+/// Drops all of them, also where destructors panic: see [`each`].
 pub(super) fn drop_all<E>(events: Vec<E>) {
+    each(events, drop);
+}
+
+/// Does it with each of them, also where that panics: the first panic goes on when all is done, unless the thread
+/// is panicking already, which a second one would abort.
+pub(super) fn each<E>(all: impl IntoIterator<Item = E>, act: impl Fn(E)) {
     let mut first = None;
-    for event in events {
-        if let Err(thrown) = caught(|| drop(event)) {
+    for one in all {
+        if let Err(thrown) = caught(|| act(one)) {
             match first {
                 None => first = Some(thrown),
                 Some(_) => discard(thrown),

@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::apply_event::ApplyEvent;
-use super::collected::{Collected, Later};
+use super::collected::{Collected, Later, label_of};
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
 use super::queue::Queue;
-use crate::shield::{caught, discard};
+use crate::shield::caught;
 
 /// A bus that keeps events until they are applied, by what it was made with.
 ///
@@ -119,14 +119,16 @@ impl<A: ApplyEvent> Deferred<A> {
     pub(super) fn into_applier(self) -> Result<A, Self> {
         let inner = Arc::try_unwrap(self.inner).map_err(|inner| Deferred { inner })?;
         let Inner { applier, queue } = inner;
-        drop(queue);
-        Arc::try_unwrap(applier).map_err(|applier| Deferred {
-            // What was collected and not yet run holds it, too.
-            inner: Arc::new(Inner {
-                applier,
-                queue: Queue::new(),
+        match Arc::try_unwrap(applier) {
+            Ok(applier) => {
+                drop(queue);
+                Ok(applier)
+            }
+            // What was collected and not yet run holds it, too; then all stays as it was.
+            Err(applier) => Err(Deferred {
+                inner: Arc::new(Inner { applier, queue }),
             }),
-        })
+        }
     }
 }
 
@@ -164,10 +166,7 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
                 Ok(Err(error)) => EffectError::Failed(error),
                 Err(thrown) => EffectError::thrown(thrown),
             };
-            let label = caught(|| applier.label(&event)).unwrap_or_else(|thrown| {
-                discard(thrown);
-                None
-            });
+            let label = label_of(self, &event);
             let failed = Failed::new(event, label, error);
             return Err(ApplyError::new(applied, failed, events.collect()));
         }

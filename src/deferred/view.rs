@@ -8,10 +8,10 @@ use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
 use super::kept::Kept;
 use super::multi::Home;
-use super::publish::{DeferredBus, Publish};
+use super::publish::{Crate, DeferredBus, Publish};
 
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
-/// collect what was published, for the owner to run.
+/// collect what was published, for the owner to run. Once the owner has gone they do nothing.
 ///
 /// Made by [`DelayedBus::as_deferred`](crate::DelayedBus::as_deferred) and
 /// [`Wrapped::as_deferred`](crate::Wrapped::as_deferred).
@@ -37,6 +37,14 @@ impl<B: DeferredBus> AsDeferred<B> {
         AsDeferred { kept, home }
     }
 
+    /// Nothing once the owner has gone: what is on the bus then belongs to those who have handles of it.
+    fn collect_aside(&self) -> usize {
+        match self.is_orphan() {
+            true => 0,
+            false => self.kept.collect_aside(),
+        }
+    }
+
     fn is_orphan(&self) -> bool {
         self.home.as_ref().is_some_and(Home::is_gone)
     }
@@ -59,8 +67,10 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
+        // The iterator is the user's: it may end the owner.
+        let events: Vec<_> = events.into_iter().collect();
         match self.is_orphan() {
-            true => Err(PublishError::new(events.into_iter().collect())),
+            true => Err(PublishError::new(events)),
             false => {
                 self.kept.publish_all(events);
                 Ok(())
@@ -75,11 +85,11 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
     type Applied = usize;
 
     fn apply(&self, _: Commit) -> Result<usize, ApplyError<B::Event, B::Error, usize>> {
-        Ok(self.kept.collect_aside())
+        Ok(self.collect_aside())
     }
 
     fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
-        self.kept.collect_aside();
+        self.collect_aside();
         Vec::new()
     }
 
@@ -89,6 +99,11 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
 
     fn label(&self, event: &B::Event) -> Option<Arc<str>> {
         self.kept.bus().label(event)
+    }
+
+    fn is_spent(&mut self, _: Crate) -> bool {
+        // It never has anything to run: the owner does.
+        true
     }
 }
 

@@ -6,6 +6,7 @@ use super::commit::Commit;
 use super::error::ApplyErrorOf;
 use super::multi::{Applied, MultiBus, Orchestrator};
 use super::publish::DeferredBus;
+use super::queue::drop_all;
 
 /// For functions that work by themselves, and as a part of something larger: with the caller's orchestrator if there
 /// is one, else with a [`MultiBus`] for this call.
@@ -67,7 +68,7 @@ where
     let result = work(&own.orchestrator(), &finish)?;
     match given {
         Some(given) => drop(given.wrap(own)),
-        None => drop(own.apply(commit)?),
+        None => drop_all(own.apply(commit)?.into_iter().collect()),
     }
     Ok(result)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use chanbus::{Bus, CommitError, HookPlace, Outbox, PanicPlace};
 
 use crate::common::OnDrop;
-use crate::{Done, Log, labels, panics, payloads, payloads_of, silent_panic};
+use crate::{Done, Log, labels, let_go, panics, payloads, payloads_of, silent_panic};
 
 /// Two hooks after a rollback that fail, between three that do not.
 fn fragile(outbox: &mut Outbox<u32>, log: &Log) {
@@ -335,9 +335,9 @@ fn d8_hooks_that_will_not_run_are_dropped_before_those_that_do() -> Done {
         let mut outbox = bus.outbox();
         log.on_all(&mut outbox, "ran");
         let [before, after, undo] = [said("before"), said("after"), said("undo")];
-        outbox.before_commit("x", move |_| Ok(drop(before)));
-        outbox.after_commit("x", move |_| Ok(drop(after)));
-        outbox.after_rollback("x", move || Ok(drop(undo)));
+        outbox.before_commit("x", move |_| let_go(before));
+        outbox.after_commit("x", move |_| let_go(after));
+        outbox.after_rollback("x", move || let_go(undo));
         outbox
     }
     let bus = Bus::new();

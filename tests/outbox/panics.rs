@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chanbus::{Bus, BusBuilder, Error, Outbox, PanicPlace};
 
-use crate::{Done, panics, silent_panic};
+use crate::{Done, let_go, panics, silent_panic};
 
 /// Counts that it goes, and panics.
 struct Bomb(Arc<AtomicUsize>);
@@ -69,8 +69,8 @@ impl Counts {
         draft.extension(self.bomb()).emit().unwrap();
         let bombs = [(); 3].map(|()| self.bomb());
         let [before, after, undo] = bombs;
-        outbox.before_commit("x", move |_| Ok(drop(before)));
-        outbox.after_commit("x", move |_| Ok(drop(after)));
+        outbox.before_commit("x", move |_| let_go(before));
+        outbox.after_commit("x", move |_| let_go(after));
         outbox.after_rollback("x", move || Err(Box::new(undo)));
     }
 }
@@ -172,7 +172,7 @@ fn p11_a_commit_survives_every_destructor() -> Done {
     let mut outbox = bus.outbox();
     let [after, undo] = [counts.bomb(), counts.bomb()];
     outbox.emit("nobody", counts.bomb())?;
-    outbox.after_rollback("never", move || Ok(drop(undo)));
+    outbox.after_rollback("never", move || let_go(undo));
     outbox.after_commit("error", move |_| Err(Box::new(after)));
     let thrown = counts.bomb();
     outbox.after_commit("panic", move |_| throw(thrown));

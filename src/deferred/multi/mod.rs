@@ -13,19 +13,20 @@ mod wrapped;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use self::part::{Part, of_another_bus};
+use self::part::{Part, Taken, of_another_bus};
 use super::collected::{Collected, Later};
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
-use super::queue::drop_all;
+use super::queue::{drop_all, each};
 use crate::BoxError;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, drop_shielded};
 
 pub use self::any_event::AnyEvent;
 pub use self::applied::Applied;
@@ -275,25 +276,19 @@ impl Shared {
             let spent = list.take_spent();
             (list.parts.clone(), spent)
         };
-        drop_all(spent);
-        let mut all = Vec::new();
+        forget(spent);
+        let mut all: Vec<Box<dyn Taken>> = Vec::new();
         for part in parts {
-            match caught(|| Arc::clone(&part).take()) {
-                Ok(mut items) => all.append(&mut items),
+            match caught(|| part.take()) {
+                Ok(taken) => all.push(taken),
                 // A bus of the user's own: its panic takes nothing along.
                 Err(thrown) => {
-                    for item in all {
-                        let event = item.into_event();
-                        if let Some(part) = self.part(event.number()) {
-                            // It was one of its own a moment ago.
-                            let _ = event.publish_to(&*part);
-                        }
-                    }
+                    all.into_iter().for_each(Taken::put_back);
                     resume_unwind(thrown)
                 }
             }
         }
-        all
+        all.into_iter().flat_map(Taken::into_any).collect()
     }
 
     fn add(&self, part: Arc<dyn Part>) {
@@ -304,27 +299,39 @@ impl Shared {
             list.parts.push(part);
             spent
         };
-        drop_all(spent);
+        forget(spent);
+    }
+}
+
+/// Drops buses that are spent. Who happens to be there when that is found has nothing to do with them, nor with
+/// the panics of their destructors.
+fn forget(spent: Vec<Arc<dyn Part>>) {
+    for part in spent {
+        drop_shielded(part);
     }
 }
 
 /// What was not applied goes now, also where others still have handles.
 impl Drop for Shared {
     fn drop(&mut self) {
-        for part in std::mem::take(&mut self.list.get_mut().parts) {
-            if let Err(thrown) = caught(|| {
-                part.discard();
-                drop(part);
-            }) {
-                discard(thrown);
-            }
-        }
+        let parts = std::mem::take(&mut self.list.get_mut().parts);
+        let events = parts.clone().into_iter().map(|part| (part, true));
+        let buses = parts.into_iter().map(|part| (part, false));
+        each(
+            events.chain(buses),
+            |(part, only_events)| match only_events {
+                true => part.discard(),
+                false => drop(part),
+            },
+        );
     }
 }
 
 thread_local! {
-    /// The buses that this thread is asking for their events at this moment, by their address.
-    static ASKED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The buses that this thread is asking for their events at this moment, by their address. Without a
+    /// destructor, so that it is there until the thread has ended: buses may go with other thread-locals.
+    static ASKED: RefCell<ManuallyDrop<Vec<usize>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// A thread asks a bus; the outermost that does the same is in the list of those asked.
@@ -344,6 +351,12 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        ASKED.with_borrow_mut(Vec::pop);
+        ASKED.with_borrow_mut(|asked| {
+            asked.pop();
+            if asked.is_empty() {
+                // Nobody else gives its memory back.
+                drop(std::mem::take(&mut **asked));
+            }
+        });
     }
 }

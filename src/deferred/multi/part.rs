@@ -18,7 +18,7 @@ pub(super) trait Part: Send + Sync {
     fn kind(&self) -> &'static str;
 
     /// All that was collected and published, in order.
-    fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>>;
+    fn take(self: Arc<Self>) -> Box<dyn Taken>;
 
     /// Publishes one of its own events again, or hands it back.
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>>;
@@ -32,6 +32,14 @@ pub(super) trait Part: Send + Sync {
 
     /// Whether nothing waits, and nobody else has a handle of the bus.
     fn is_spent(&mut self) -> bool;
+}
+
+/// What was taken off a part, as the part knows it.
+pub(super) trait Taken {
+    /// Puts it back, before what came since.
+    fn put_back(self: Box<Self>);
+
+    fn into_any(self: Box<Self>) -> Vec<Collected<AnyEvent, BoxError>>;
 }
 
 pub(super) struct Delayed<B: DeferredBus> {
@@ -59,13 +67,9 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
         type_name::<B>()
     }
 
-    fn take(self: Arc<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
-        let all = self.kept.take().into_iter();
-        let part: Arc<dyn Part> = self;
-        let erased = |item: Collected<B::Event, B::Error>| {
-            item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
-        };
-        all.map(erased).collect()
+    fn take(self: Arc<Self>) -> Box<dyn Taken> {
+        let items = self.kept.take();
+        Box::new(TakenOff { part: self, items })
     }
 
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
@@ -90,6 +94,25 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
 
     fn is_spent(&mut self) -> bool {
         Arc::get_mut(&mut self.kept).is_some_and(Kept::is_spent)
+    }
+}
+
+struct TakenOff<B: DeferredBus> {
+    part: Arc<Delayed<B>>,
+    items: Vec<Collected<B::Event, B::Error>>,
+}
+
+impl<B: DeferredBus + Send + Sync + 'static> Taken for TakenOff<B> {
+    fn put_back(self: Box<Self>) {
+        self.part.kept.put_back(self.items);
+    }
+
+    fn into_any(self: Box<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
+        let part: Arc<dyn Part> = self.part;
+        let erased = |item: Collected<B::Event, B::Error>| {
+            item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
+        };
+        self.items.into_iter().map(erased).collect()
     }
 }
 

@@ -87,8 +87,10 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
+        // The iterator is the user's: it may end the owner.
+        let events: Vec<_> = events.into_iter().collect();
         match self.home.is_gone() {
-            true => Err(PublishError::new(events.into_iter().collect())),
+            true => Err(PublishError::new(events)),
             false => {
                 self.part.kept.publish_all(events);
                 Ok(())
