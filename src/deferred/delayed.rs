@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
+use super::multi::Home;
 use super::publish::{Crate, DeferredBus, Publish};
-use super::queue::Queue;
+use super::queue::{Queue, drop_all};
 use super::view::AsDeferred;
 use crate::shield::caught;
 
@@ -49,7 +50,21 @@ use crate::shield::caught;
 /// let _ = delayed.as_deferred().apply(Commit::Real);
 /// ```
 pub struct DelayedBus<B: DeferredBus> {
+    owner: Arc<Owner<B>>,
+}
+
+/// What all handles share, and views do not: with it goes what they collected.
+struct Owner<B: DeferredBus> {
     parts: Arc<Parts<B>>,
+    /// By which views know that it is there; until it goes.
+    here: Option<Arc<()>>,
+}
+
+impl<B: DeferredBus> Drop for Owner<B> {
+    fn drop(&mut self) {
+        self.here = None;
+        drop_all(self.parts.collected.take());
+    }
 }
 
 pub(super) struct Parts<B: DeferredBus> {
@@ -110,8 +125,12 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn new(bus: B) -> Self {
-        DelayedBus {
+        let owner = Owner {
             parts: Arc::new(Parts::new(bus)),
+            here: Some(Arc::new(())),
+        };
+        DelayedBus {
+            owner: Arc::new(owner),
         }
     }
 
@@ -142,11 +161,12 @@ impl<B: DeferredBus> DelayedBus<B> {
         &self,
         commit: Commit,
     ) -> Result<Vec<B::Event>, ApplyError<B::Event, B::Error>> {
-        Collected::run_all(self.parts.take(), commit)
+        Collected::run_all(self.owner.parts.take(), commit)
     }
 
     /// A view for code that asks for a [`DeferredBus`] and applies it: its `apply` runs nothing, but collects what was
-    /// published, for [`apply_without_delay`](DelayedBus::apply_without_delay), and says how much that was.
+    /// published, for [`apply_without_delay`](DelayedBus::apply_without_delay), and says how much that was. It does not
+    /// keep this bus: when the last handle has gone, those who publish by a view are told.
     ///
     /// ```
     /// use chanbus::{BasicBus, BoxError, Commit, DeferredBus, DelayedBus, Effect};
@@ -166,7 +186,9 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.parts), None)
+        let here = self.owner.here.as_ref().map(Arc::downgrade);
+        let home = Home::delayed(here.unwrap_or_default());
+        AsDeferred::new(Arc::clone(&self.owner.parts), home)
     }
 }
 
@@ -174,21 +196,21 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        self.parts.bus.publish(event)
+        self.owner.parts.bus.publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.parts.bus.publish_all(events)
+        self.owner.parts.bus.publish_all(events)
     }
 }
 
 impl<B: DeferredBus> Clone for DelayedBus<B> {
     fn clone(&self) -> Self {
         DelayedBus {
-            parts: Arc::clone(&self.parts),
+            owner: Arc::clone(&self.owner),
         }
     }
 }
@@ -196,7 +218,7 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
 impl<B: DeferredBus> fmt::Debug for DelayedBus<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedBus")
-            .field("collected", &self.parts.collected.len())
+            .field("collected", &self.owner.parts.collected.len())
             .finish_non_exhaustive()
     }
 }

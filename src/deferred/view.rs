@@ -29,24 +29,20 @@ use super::publish::{Crate, DeferredBus, Publish};
 /// ```
 pub struct AsDeferred<B: DeferredBus> {
     parts: Arc<Parts<B>>,
-    home: Option<Home>,
+    home: Home,
 }
 
 impl<B: DeferredBus> AsDeferred<B> {
-    pub(super) fn new(parts: Arc<Parts<B>>, home: Option<Home>) -> Self {
+    pub(super) fn new(parts: Arc<Parts<B>>, home: Home) -> Self {
         AsDeferred { parts, home }
     }
 
     /// Nothing once the owner has gone: what is on the bus then belongs to those who have handles of it.
     fn collect_aside(&self) -> usize {
-        match self.is_orphan() {
+        match self.home.is_gone() {
             true => 0,
             false => self.parts.collect_aside(),
         }
-    }
-
-    fn is_orphan(&self) -> bool {
-        self.home.as_ref().is_some_and(Home::is_gone)
     }
 }
 
@@ -54,7 +50,7 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        match self.is_orphan() {
+        match self.home.is_gone() {
             true => Err(PublishError::new(event)),
             false => self.parts.bus.publish(event),
         }
@@ -66,7 +62,7 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     ) -> Result<(), PublishError<Vec<B::Event>>> {
         // The iterator is the user's: it may end the owner.
         let events: Vec<_> = events.into_iter().collect();
-        match self.is_orphan() {
+        match self.home.is_gone() {
             true => Err(PublishError::new(events)),
             false => self.parts.bus.publish_all(events),
         }

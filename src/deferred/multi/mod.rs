@@ -88,11 +88,25 @@ struct List {
 
 /// The way from a handle to the bus that applies what it publishes; does not keep it.
 #[derive(Clone)]
-pub(super) struct Home(Weak<Shared>);
+pub(super) struct Home(Way);
+
+#[derive(Clone)]
+enum Way {
+    Multi(Weak<Shared>),
+    /// What a [`DelayedBus`](crate::DelayedBus) holds until it goes.
+    Delayed(Weak<()>),
+}
 
 impl Home {
+    pub(super) fn delayed(here: Weak<()>) -> Self {
+        Home(Way::Delayed(here))
+    }
+
     pub(super) fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
+        match &self.0 {
+            Way::Multi(shared) => shared.strong_count() == 0,
+            Way::Delayed(here) => here.strong_count() == 0,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use super::part::{Delayed, Part};
 use super::wrapped::Wrapped;
-use super::{Home, Shared};
+use super::{Home, Shared, Way};
 use crate::deferred::publish::DeferredBus;
 
 /// Wraps buses in a [`MultiBus`](crate::MultiBus), and can do nothing else with it: what to give to functions
@@ -65,7 +65,7 @@ impl Orchestrator {
             let listed: Arc<dyn Part> = Arc::<Delayed<B>>::clone(&part);
             shared.add(listed);
         }
-        Wrapped::new(part, Home(Weak::clone(&self.shared)))
+        Wrapped::new(part, Home(Way::Multi(Weak::clone(&self.shared))))
     }
 
     /// Whether there is nobody to apply what would be published.

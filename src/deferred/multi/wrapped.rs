@@ -62,7 +62,7 @@ impl<B: DeferredBus + Send + Sync + 'static> Wrapped<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.part.parts), Some(self.home.clone()))
+        AsDeferred::new(Arc::clone(&self.part.parts), self.home.clone())
     }
 
     pub(super) fn number(&self) -> u64 {
