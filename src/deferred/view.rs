@@ -13,6 +13,9 @@ use super::publish::{Crate, DeferredBus, Publish};
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
 /// collect what was published, for the owner to run. Once the owner has gone they leave it where it is.
 ///
+/// Where several threads collect at once, by views or as owners, what each of them took stays together and in order, and
+/// who ends first comes first. What a view has in hand at that moment is not in what the owner takes, but in the next.
+///
 /// Made by [`DelayedBus::as_deferred`](crate::DelayedBus::as_deferred) and
 /// [`Wrapped::as_deferred`](crate::Wrapped::as_deferred).
 ///

@@ -11,7 +11,7 @@ use crate::deferred::view::AsDeferred;
 
 /// A bus in a [`MultiBus`](crate::MultiBus), for those who publish to it: it cannot be applied from here.
 ///
-/// A cheap handle; it keeps neither the bus nor the `MultiBus` from ending.
+/// A cheap handle; it does not keep the `MultiBus` from ending. The bus itself is dropped with the last handle.
 ///
 /// ```
 /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, MultiBus, Publish, Wrapped};
