@@ -53,6 +53,8 @@
 //! | act on the emitting thread | [`Bus::tap`] |
 //! | begin with what has just happened | [`BusBuilder::history`], [`SubscriptionBuilder::replay`] |
 //! | begin with the state, then hear of changes | [`Bus::retained`], [`SubscriptionBuilder::with_retained`] |
+//! | collect effects now, and do them later, as one or not at all | a [`BasicBus`], a [`Deferred`] bus; several by a [`MultiBus`] |
+//! | collect events beside a transaction, then emit all or none | [`Bus::outbox`] |
 //! | see what goes on | [`Bus::stats`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
 //! | have a bus of a part of the events, or of what is made of them | [`Bus::filtered`], [`Bus::mapped`], [`Bus::filter_mapped`] |
@@ -223,6 +225,54 @@
 //!   parent's limit.
 //! - [Pipes](Bus::pipe_to) may form circles: an event never goes back to a bus that it came by, and
 //!   the very same event enters a bus once, whatever ways lead there. One way is 100 buses long at most.
+//!
+//! # Deferred buses
+//!
+//! What a function has to do besides its result (mails, rows, announcements) can be collected while it works, and
+//! done when all is known to be well: tried first, refused without a trace, reported, and undone by what is known
+//! to have been done. Functions publish; their caller applies.
+//!
+//! ```
+//! use chanbus::{BasicBus, BoxError, Commit, DeferredBus, Effect, MultiBus, Orchestrator, Publish, with_orchestrator};
+//!
+//! fn place_order(name: &str, owner: Option<&Orchestrator>, commit: Commit) -> Result<(), BoxError> {
+//!     with_orchestrator(owner, commit, |buses, _| {
+//!         let effects = buses.wrap(BasicBus::new());
+//!         effects.publish(Effect::new(format!("mail {name}"), |commit| {
+//!             if commit.is_real() { /* send it */ }
+//!             Ok(())
+//!         }))?;
+//!         if name.is_empty() { Err("an order needs a name".into()) } else { Ok(()) }
+//!     })
+//! }
+//!
+//! place_order("ann", None, Commit::Real)?;               // by itself
+//!
+//! let multi = MultiBus::new();                           // or several as one
+//! place_order("bob", Some(&multi.orchestrator()), Commit::default())?;
+//! assert!(place_order("", Some(&multi.orchestrator()), Commit::default()).is_err());
+//! assert_eq!(multi.apply(Commit::Real)?.len(), 1);
+//! # Ok::<(), BoxError>(())
+//! ```
+//!
+//! | Type | Is |
+//! |---|---|
+//! | [`Publish`] | something to publish to; what most functions ask for |
+//! | [`DeferredBus`] | that, and its owner's side: [`apply`](DeferredBus::apply), [`collect`](DeferredBus::collect) |
+//! | [`Deferred`] | a bus of your own events, by an [`ApplyEvent`] or [a closure](Deferred::from_fn) |
+//! | [`BasicBus`] | a bus of [effects](Effect): closures with a label |
+//! | [`SideEffectsBus`] | a bus of closures that are all given one context |
+//! | [`DelayedBus`] | wraps a bus for those who must not apply |
+//! | [`MultiBus`] | applies many buses as one; an [`Orchestrator`] is the right to add one |
+//! | [`with_orchestrator`] | the caller's bus, or one's own |
+//!
+//! - An apply first takes what was published, then runs it, in order, each event once. What is published meanwhile, by
+//!   effects, too, belongs to the next one.
+//! - The first effect that fails, or panics, stops it; the [`ApplyError`] has what was applied, what failed, and what
+//!   remains, to be published again or not. Nothing is undone by itself.
+//! - A [dry run](Commit::DryRun) is the default, and it is the effects that make it one: each is told.
+//! - Dropping a bus discards what was not applied. A handle whose owner has gone hands back what is published.
+//! - All is kept in memory, without bounds: it is for what one piece of work does, not for queues.
 //!
 //! # Handlers
 //!
@@ -437,9 +487,10 @@ pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
 pub use deferred::{
     AnyEvent, Applied, ApplyError, ApplyErrorOf, ApplyEvent, AsDeferred, BasicBus, Collected,
-    Commit, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus, Effect, EffectError,
-    Failed, Finish, FromFn, Later, MultiBus, Orchestrator, Publish, PublishError, RunEffect,
-    RunSideEffect, SideEffect, SideEffectsBus, Wrapped, with_orchestrator,
+    Commit, CommitError, Committed, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus,
+    Effect, EffectError, Failed, Finish, FromFn, HookFailure, HookPlace, Later, MultiBus,
+    Orchestrator, Outbox, Publish, PublishError, RolledBack, RunEffect, RunSideEffect, Savepoint,
+    SideEffect, SideEffectsBus, Wrapped, with_orchestrator,
 };
 #[cfg(feature = "stream")]
 pub use derived::TypedStream;

@@ -142,6 +142,33 @@ fn p2_a_batch_that_fails_or_panics_emits_nothing() -> Done {
 }
 
 #[test]
+fn p2_a_batch_may_be_looked_at_split_and_taken_back() -> Done {
+    let bus = Bus::new();
+    let sub = bus.subscription("**").keep_batches().subscribe()?;
+    let mut batch = bus.start_batch();
+    for number in 0..5 {
+        batch.emit("n", number)?;
+    }
+    let numbers = |events: &[Event<i32>]| -> Vec<i32> {
+        events.iter().map(|event| *event.payload()).collect()
+    };
+    assert_eq!(numbers(batch.events()), [0, 1, 2, 3, 4]);
+    let mut rest = batch.split_off(2);
+    // More than there are is none.
+    assert!(rest.split_off(4).is_empty());
+    assert_eq!((batch.len(), rest.len()), (2, 3));
+    assert_eq!(numbers(&rest.split_off(1).into_events()), [3, 4]);
+    rest.commit()?;
+    batch.commit()?;
+    assert_eq!(batches(&sub), [vec![2], vec![0, 1]]);
+    let batch = bus.start_batch();
+    assert!(!batch.is_closed());
+    bus.close();
+    assert!(batch.is_closed());
+    Ok(())
+}
+
+#[test]
 fn p3_filters_come_before_the_whole_batch_and_taps_after_it() -> Done {
     let bus: Bus<i32> = Bus::new();
     let log = bus.subscription("**").keep_batches().subscribe()?;

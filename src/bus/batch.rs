@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::core::Core;
+use super::panics::{PanicPlace, shield};
 use super::{Bus, Emitted};
 use crate::draft::EventDraft;
 use crate::error::{BatchError, EmitError};
@@ -195,6 +196,80 @@ impl<T: Send + Sync + 'static> Batch<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
+    }
+
+    /// Its events, in order.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// batch.emit("a", 1)?;
+    /// assert_eq!(batch.events()[0].topic(), "a");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> &[Event<T>] {
+        &self.events
+    }
+
+    /// Moves the events from place `at` on into a batch of their own, for the same bus: to emit
+    /// them apart, or to discard them by dropping it. Where there are not so many, that one is empty.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// batch.emit("a", 1)?;
+    /// let before = batch.len();
+    /// batch.emit("a", 2)?;
+    /// batch.emit("a", 3)?;
+    /// drop(batch.split_off(before));
+    /// assert_eq!(batch.commit()?, bus.emit("a", 1)?);
+    /// assert_eq!(bus.stats().emitted, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn split_off(&mut self, at: usize) -> Batch<T> {
+        Batch {
+            core: Arc::clone(&self.core),
+            events: self.events.split_off(at.min(self.events.len())),
+        }
+    }
+
+    /// Gives up the batch and takes its events back, in order; nothing is emitted.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let mut batch = bus.start_batch();
+    /// batch.emit("a", 1)?;
+    /// assert_eq!(*batch.into_events()[0].payload(), 1);
+    /// assert_eq!(bus.stats().emitted, 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn into_events(mut self) -> Vec<Event<T>> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Whether its bus has been closed, so that a commit would hand all events back.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let batch = bus.start_batch();
+    /// assert!(!batch.is_closed());
+    /// drop(bus);
+    /// assert!(batch.is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    /// Runs the user's code; a panic of it ends here and goes to the bus's hook.
+    pub(crate) fn shielded<R>(&self, place: PanicPlace, act: impl FnOnce() -> R) -> Option<R> {
+        shield(self.core.on_panic(), place, None, None, act)
     }
 
     /// Emits all events, in order, to the subscriptions of this moment.

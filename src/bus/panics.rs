@@ -33,6 +33,8 @@ pub enum PanicPlace {
     Waker,
     /// The destructor of a payload, an extension, a callback or a stream's timer that the bus let go of.
     Destructor,
+    /// A hook of an [`Outbox`](crate::Outbox) that was dropped, so that nobody else hears of it.
+    Hook,
 }
 
 /// A panic in a user's code that the bus caught; handed to the hook set by

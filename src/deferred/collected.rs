@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
+use super::publish::DeferredBus;
 use crate::BoxError;
 use crate::shield::{caught, discard, drop_shielded, said};
 
@@ -42,13 +43,13 @@ pub struct Collected<E, X = BoxError> {
     event: E,
     label: Option<Arc<str>>,
     /// Or what a panic said where it was to be made.
-    later: Result<Kept<E, X>, Box<str>>,
+    later: Result<Shielded<E, X>, Box<str>>,
 }
 
 /// What is to run. If what it captured panics as it goes, that takes nothing else along.
-struct Kept<E, X>(Option<Later<E, X>>);
+struct Shielded<E, X>(Option<Later<E, X>>);
 
-impl<E, X> Drop for Kept<E, X> {
+impl<E, X> Drop for Shielded<E, X> {
     fn drop(&mut self) {
         drop_shielded(self.0.take());
     }
@@ -66,18 +67,18 @@ impl<E, X> Collected<E, X> {
         Collected {
             event,
             label: None,
-            later: Ok(Kept(Some(later))),
+            later: Ok(Shielded(Some(later))),
         }
     }
 
-    /// What `make` makes of the event. If it panics, the event fails when it is run, and is not lost.
-    pub(super) fn made(
-        event: E,
-        label: Option<Arc<str>>,
-        make: impl FnOnce(&E) -> Later<E, X>,
-    ) -> Self {
-        let later = match caught(|| make(&event)) {
-            Ok(later) => Ok(Kept(Some(later))),
+    /// An event with what `bus` makes of it. If that panics, the event fails when it is run, and is not lost.
+    pub(super) fn made<B>(bus: &B, event: E) -> Self
+    where
+        B: DeferredBus<Event = E, Error = X> + ?Sized,
+        E: Send + Sync + 'static,
+    {
+        let later = match caught(|| bus.later(&event)) {
+            Ok(later) => Ok(Shielded(Some(later))),
             Err(thrown) => {
                 let text = said(&*thrown).into();
                 discard(thrown);
@@ -85,8 +86,8 @@ impl<E, X> Collected<E, X> {
             }
         };
         Collected {
+            label: label_of(bus, &event),
             event,
-            label,
             later,
         }
     }
@@ -100,7 +101,9 @@ impl<E, X> Collected<E, X> {
         Collected {
             event: event(self.event),
             label: self.label,
-            later: self.later.map(|mut kept| Kept(kept.0.take().map(later))),
+            later: self
+                .later
+                .map(|mut there| Shielded(there.0.take().map(later))),
         }
     }
 
@@ -171,9 +174,9 @@ impl<E, X> Collected<E, X> {
     pub fn run(&mut self, commit: Commit) -> Result<(), EffectError<X>> {
         let Collected { event, later, .. } = self;
         let later = match later {
-            Ok(Kept(Some(later))) => later,
+            Ok(Shielded(Some(later))) => later,
             // Never: it is there until this value goes.
-            Ok(Kept(None)) => return Err(EffectError::Panicked("it has gone".into())),
+            Ok(Shielded(None)) => return Err(EffectError::Panicked("it has gone".into())),
             Err(text) => return Err(EffectError::Panicked(text.clone())),
         };
         match caught(|| later(event, commit)) {
@@ -207,7 +210,7 @@ impl<E, X> Collected<E, X> {
                 later,
             } = item;
             // What it captured goes here, and must not take the others along.
-            let later = later.ok().and_then(|mut kept| kept.0.take());
+            let later = later.ok().and_then(|mut there| there.0.take());
             let dropped = caught(|| drop(later)).map_err(EffectError::thrown);
             if let Err(error) = result.and(dropped) {
                 let remaining = items.map(Self::into_event).collect();
@@ -221,6 +224,14 @@ impl<E, X> Collected<E, X> {
         }
         Ok(applied)
     }
+}
+
+/// What a bus calls an event: nothing, if that panics, as it is only for errors.
+pub(super) fn label_of<B: DeferredBus + ?Sized>(bus: &B, event: &B::Event) -> Option<Arc<str>> {
+    caught(|| bus.label(event)).unwrap_or_else(|thrown| {
+        discard(thrown);
+        None
+    })
 }
 
 impl<E, X> fmt::Debug for Collected<E, X> {

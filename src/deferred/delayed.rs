@@ -1,20 +1,23 @@
 //! A bus that cannot be applied by those who publish to it (D4).
 
 use std::fmt;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
+use super::kept::Kept;
 use super::multi::Home;
-use super::publish::{Crate, DeferredBus, Publish};
-use super::queue::{Queue, drop_all};
+use super::publish::{DeferredBus, Publish};
+use super::queue::each;
 use super::view::AsDeferred;
-use crate::shield::caught;
 
 /// Wraps a bus, for parts of a program that publish and must not apply: it has no
 /// [`apply`](DeferredBus::apply). Its owner runs what came together.
+///
+/// It keeps what is published itself, and asks the wrapped bus what to [do](DeferredBus::later) with it: so several may
+/// stand on clones of one bus, and each runs its own. What is on the wrapped bus itself runs with the first of them that
+/// is applied.
 ///
 /// A cheap handle: clones are the same bus.
 ///
@@ -50,68 +53,28 @@ use crate::shield::caught;
 /// let _ = delayed.as_deferred().apply(Commit::Real);
 /// ```
 pub struct DelayedBus<B: DeferredBus> {
+    kept: Arc<Kept<B>>,
+    /// After `kept`, so that the last handle's owner is the last to have that, but for views.
     owner: Arc<Owner<B>>,
 }
 
-/// What all handles share, and views do not: with it goes what they collected.
+/// What all handles share and views do not: with it goes what was not applied, and with `here` they know.
 struct Owner<B: DeferredBus> {
-    parts: Arc<Parts<B>>,
-    /// By which views know that it is there; until it goes.
+    /// Only so that it can go as this goes.
+    kept: Option<Arc<Kept<B>>>,
     here: Option<Arc<()>>,
 }
 
 impl<B: DeferredBus> Drop for Owner<B> {
     fn drop(&mut self) {
         self.here = None;
-        drop_all(self.parts.collected.take());
-    }
-}
-
-pub(super) struct Parts<B: DeferredBus> {
-    pub(super) bus: B,
-    /// What a view's `apply` has collected.
-    collected: Queue<Collected<B::Event, B::Error>>,
-}
-
-impl<B: DeferredBus> Parts<B> {
-    pub(super) fn new(bus: B) -> Self {
-        Parts {
-            bus,
-            collected: Queue::new(),
-        }
-    }
-
-    /// Moves what was published to what was collected; how much that was.
-    pub(super) fn collect_aside(&self) -> usize {
-        let collected = self.bus.collect();
-        let count = collected.len();
-        self.collected.extend(collected);
-        count
-    }
-
-    /// All there is: what was collected, then what was published since.
-    pub(super) fn take(&self) -> Vec<Collected<B::Event, B::Error>> {
-        let mut all = self.collected.take();
-        match caught(|| self.bus.collect()) {
-            Ok(mut since) => {
-                all.append(&mut since);
-                all
-            }
-            // A bus of the user's own: its panic takes nothing along.
-            Err(thrown) => {
-                self.collected.put_back(all);
-                resume_unwind(thrown)
-            }
-        }
-    }
-
-    /// Puts back what was taken, before what came since.
-    pub(super) fn put_back(&self, items: Vec<Collected<B::Event, B::Error>>) {
-        self.collected.put_back(items);
-    }
-
-    pub(super) fn is_spent(&mut self) -> bool {
-        self.collected.len() == 0 && self.bus.is_spent(Crate(()))
+        let kept = self.kept.take();
+        // The events, and then the bus: each may panic.
+        let both = [(kept.clone(), true), (kept, false)];
+        each(both, |(kept, only_events)| match (kept, only_events) {
+            (Some(kept), true) => kept.discard(),
+            (kept, _) => drop(kept),
+        });
     }
 }
 
@@ -125,17 +88,18 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn new(bus: B) -> Self {
+        let kept = Arc::new(Kept::new(bus));
         let owner = Owner {
-            parts: Arc::new(Parts::new(bus)),
+            kept: Some(Arc::clone(&kept)),
             here: Some(Arc::new(())),
         };
         DelayedBus {
+            kept,
             owner: Arc::new(owner),
         }
     }
 
     /// Runs what was [collected](DelayedBus::as_deferred) and then what was published since, in order; returns it.
-    /// (It is run by what [`collect`](DeferredBus::collect) of the wrapped bus gives.)
     ///
     /// # Errors
     ///
@@ -161,7 +125,7 @@ impl<B: DeferredBus> DelayedBus<B> {
         &self,
         commit: Commit,
     ) -> Result<Vec<B::Event>, ApplyError<B::Event, B::Error>> {
-        Collected::run_all(self.owner.parts.take(), commit)
+        Collected::run_all(self.kept.take(), commit)
     }
 
     /// A view for code that asks for a [`DeferredBus`] and applies it: its `apply` runs nothing, but collects what was
@@ -188,7 +152,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     pub fn as_deferred(&self) -> AsDeferred<B> {
         let here = self.owner.here.as_ref().map(Arc::downgrade);
         let home = Home::delayed(here.unwrap_or_default());
-        AsDeferred::new(Arc::clone(&self.owner.parts), home)
+        AsDeferred::new(Arc::clone(&self.kept), home)
     }
 }
 
@@ -196,20 +160,23 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        self.owner.parts.bus.publish(event)
+        self.kept.publish(event);
+        Ok(())
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.owner.parts.bus.publish_all(events)
+        self.kept.publish_all(events);
+        Ok(())
     }
 }
 
 impl<B: DeferredBus> Clone for DelayedBus<B> {
     fn clone(&self) -> Self {
         DelayedBus {
+            kept: Arc::clone(&self.kept),
             owner: Arc::clone(&self.owner),
         }
     }
@@ -218,7 +185,7 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
 impl<B: DeferredBus> fmt::Debug for DelayedBus<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedBus")
-            .field("collected", &self.owner.parts.collected.len())
+            .field("len", &self.kept.len())
             .finish_non_exhaustive()
     }
 }

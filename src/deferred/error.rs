@@ -9,7 +9,8 @@ use crate::shield::{Thrown, discard, said};
 
 /// Nobody will apply what was published; it comes back.
 ///
-/// Its [`MultiBus`](crate::MultiBus) or [`DelayedBus`](crate::DelayedBus) has been dropped, or never had the bus that the event is of.
+/// Its [`MultiBus`](crate::MultiBus) or [`DelayedBus`](crate::DelayedBus) has been dropped, or that never had the
+/// bus that the event is of.
 ///
 /// ```
 /// use chanbus::{BasicBus, Effect, MultiBus, Publish};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::collected::Collected;
+use super::collected::{Collected, Later};
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use crate::BoxError;
@@ -52,8 +52,8 @@ pub trait Publish {
     /// ```
     fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
 
-    /// Adds events in their order. On the buses of this crate no other thread's come in between; but a
-    /// [`MultiBus`](crate::MultiBus), which hands each on to the bus that it is of, does so one by one.
+    /// Adds events in their order. On all buses of this crate, but for a [`MultiBus`](crate::MultiBus), no other
+    /// thread's come in between.
     ///
     /// # Errors
     ///
@@ -157,6 +157,35 @@ pub trait DeferredBus: Publish {
     #[must_use = "what is dropped is never run"]
     fn collect(&self) -> Vec<Collected<Self::Event, Self::Error>>;
 
+    /// What an event would do, were it published and collected: for those that keep the events themselves, as
+    /// [`DelayedBus`](crate::DelayedBus) and [`MultiBus`](crate::MultiBus) do, so that several may stand on clones of
+    /// one bus without taking each other's events.
+    ///
+    /// A panic in it comes when the event is run, as its failure.
+    ///
+    /// ```
+    /// use chanbus::{Commit, Deferred, DeferredBus};
+    ///
+    /// let bus = Deferred::from_fn(|number: &u32, _| if *number > 9 { Err("too high".into()) } else { Ok(()) });
+    /// let mut later = bus.later(&70);
+    /// assert!(later(&70, Commit::Real).is_err());
+    /// assert!(bus.is_empty());
+    /// ```
+    fn later(&self, event: &Self::Event) -> Later<Self::Event, Self::Error>;
+
+    /// What to call an event in errors; nothing unless you say otherwise.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, DeferredBus, Effect};
+    ///
+    /// let effect = Effect::new("mail", |_| Ok(()));
+    /// assert_eq!(BasicBus::new().label(&effect).as_deref(), Some("mail"));
+    /// ```
+    fn label(&self, event: &Self::Event) -> Option<Arc<str>> {
+        let _ = event;
+        None
+    }
+
     /// Whether this is the last handle, and nothing was published that is not applied: then a
     /// [`MultiBus`](crate::MultiBus) forgets it.
     #[doc(hidden)]
@@ -202,6 +231,14 @@ macro_rules! by_handle {
 
             fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
                 (**self).collect()
+            }
+
+            fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
+                (**self).later(event)
+            }
+
+            fn label(&self, event: &B::Event) -> Option<Arc<str>> {
+                (**self).label(event)
             }
 
             fn is_spent(&mut self, proof: Crate) -> bool {

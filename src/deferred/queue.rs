@@ -31,13 +31,6 @@ impl<E> Queue<E> {
         std::mem::take(&mut *self.0.lock())
     }
 
-    /// Puts back what was taken, before what came since.
-    pub(super) fn put_back(&self, mut events: Vec<E>) {
-        let mut here = self.0.lock();
-        events.append(&mut here);
-        *here = events;
-    }
-
     pub(super) fn len(&self) -> usize {
         self.0.lock().len()
     }
@@ -55,21 +48,17 @@ impl<E> fmt::Debug for Queue<E> {
     }
 }
 
-/// Drops all of its values, as [`drop_all`], where it is left.
-pub(super) struct DropAll<E>(pub(super) Vec<E>);
-
-impl<E> Drop for DropAll<E> {
-    fn drop(&mut self) {
-        drop_all(std::mem::take(&mut self.0));
-    }
+/// Drops all of them, also where destructors panic: see [`each`].
+pub(super) fn drop_all<E>(events: Vec<E>) {
+    each(events, drop);
 }
 
-/// Drops all of them, also where destructors panic: the first panic goes on when all have gone, unless the
-/// thread is panicking already, which a second one would abort.
-pub(super) fn drop_all<E>(events: Vec<E>) {
+/// Does it with each of them, also where that panics: the first panic goes on when all is done, unless the thread
+/// is panicking already, which a second one would abort.
+pub(super) fn each<E>(all: impl IntoIterator<Item = E>, act: impl Fn(E)) {
     let mut first = None;
-    for event in events {
-        if let Err(thrown) = caught(|| drop(event)) {
+    for one in all {
+        if let Err(thrown) = caught(|| act(one)) {
             match first {
                 None => first = Some(thrown),
                 Some(_) => discard(thrown),

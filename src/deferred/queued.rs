@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::apply_event::ApplyEvent;
-use super::collected::Collected;
+use super::collected::{Collected, Later, label_of};
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
 use super::queue::Queue;
-use crate::shield::{caught, discard};
+use crate::shield::caught;
 
 /// A bus that keeps events until they are applied, by what it was made with.
 ///
@@ -124,7 +124,7 @@ impl<A: ApplyEvent> Deferred<A> {
                 drop(queue);
                 Ok(applier)
             }
-            // What was collected and not yet run holds it, too.
+            // What was collected and not yet run holds it, too; then all stays as it was.
             Err(applier) => Err(Deferred {
                 inner: Arc::new(Inner { applier, queue }),
             }),
@@ -166,7 +166,7 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
                 Ok(Err(error)) => EffectError::Failed(error),
                 Err(thrown) => EffectError::thrown(thrown),
             };
-            let label = label_of(&**applier, &event);
+            let label = label_of(self, &event);
             let failed = Failed::new(event, label, error);
             return Err(ApplyError::new(applied, failed, events.collect()));
         }
@@ -174,28 +174,22 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
     }
 
     fn collect(&self) -> Vec<Collected<A::Event, A::Error>> {
-        let applier = &self.inner.applier;
-        let collected = |event| {
-            let label = label_of(&**applier, &event);
-            Collected::made(event, label, |event| {
-                Arc::clone(applier).collect_event(event)
-            })
-        };
-        self.inner.queue.take().into_iter().map(collected).collect()
+        let events = self.inner.queue.take().into_iter();
+        events.map(|event| Collected::made(self, event)).collect()
+    }
+
+    fn later(&self, event: &A::Event) -> Later<A::Event, A::Error> {
+        Arc::clone(&self.inner.applier).collect_event(event)
+    }
+
+    fn label(&self, event: &A::Event) -> Option<Arc<str>> {
+        self.inner.applier.label(event)
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
         // Unique, so that nobody publishes between the two questions.
         Arc::get_mut(&mut self.inner).is_some_and(|inner| inner.queue.len() == 0)
     }
-}
-
-/// The event's label; none if the user's code panics.
-fn label_of<A: ApplyEvent>(applier: &A, event: &A::Event) -> Option<Arc<str>> {
-    caught(|| applier.label(event)).unwrap_or_else(|thrown| {
-        discard(thrown);
-        None
-    })
 }
 
 impl<A: ApplyEvent> Clone for Deferred<A> {

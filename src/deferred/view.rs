@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::collected::Collected;
+use super::collected::{Collected, Later};
 use super::commit::Commit;
-use super::delayed::Parts;
 use super::error::{ApplyError, PublishError};
+use super::kept::Kept;
 use super::multi::Home;
 use super::publish::{Crate, DeferredBus, Publish};
 
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
-/// collect what was published, for the owner to run. Once the owner has gone they leave it where it is.
+/// collect what was published, for the owner to run. Once the owner has gone they do nothing.
 ///
 /// Where several threads collect at once, by views or as owners, what each of them took stays together and in order, and
 /// who ends first comes first. What a view has in hand at that moment is not in what the owner takes, but in the next.
@@ -31,20 +31,20 @@ use super::publish::{Crate, DeferredBus, Publish};
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 pub struct AsDeferred<B: DeferredBus> {
-    parts: Arc<Parts<B>>,
+    kept: Arc<Kept<B>>,
     home: Home,
 }
 
 impl<B: DeferredBus> AsDeferred<B> {
-    pub(super) fn new(parts: Arc<Parts<B>>, home: Home) -> Self {
-        AsDeferred { parts, home }
+    pub(super) fn new(kept: Arc<Kept<B>>, home: Home) -> Self {
+        AsDeferred { kept, home }
     }
 
     /// Nothing once the owner has gone: what is on the bus then belongs to those who have handles of it.
     fn collect_aside(&self) -> usize {
         match self.home.is_gone() {
             true => 0,
-            false => self.parts.collect_aside(),
+            false => self.kept.collect_aside(),
         }
     }
 }
@@ -55,7 +55,10 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
         match self.home.is_gone() {
             true => Err(PublishError::new(event)),
-            false => self.parts.bus.publish(event),
+            false => {
+                self.kept.publish(event);
+                Ok(())
+            }
         }
     }
 
@@ -67,7 +70,10 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
         let events: Vec<_> = events.into_iter().collect();
         match self.home.is_gone() {
             true => Err(PublishError::new(events)),
-            false => self.parts.bus.publish_all(events),
+            false => {
+                self.kept.publish_all(events);
+                Ok(())
+            }
         }
     }
 }
@@ -86,6 +92,14 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
         Vec::new()
     }
 
+    fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
+        self.kept.bus().later(event)
+    }
+
+    fn label(&self, event: &B::Event) -> Option<Arc<str>> {
+        self.kept.bus().label(event)
+    }
+
     fn is_spent(&mut self, _: Crate) -> bool {
         // It never has anything to run: the owner does.
         true
@@ -94,7 +108,7 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
 
 impl<B: DeferredBus> Clone for AsDeferred<B> {
     fn clone(&self) -> Self {
-        AsDeferred::new(Arc::clone(&self.parts), self.home.clone())
+        AsDeferred::new(Arc::clone(&self.kept), self.home.clone())
     }
 }
 

@@ -8,8 +8,8 @@ use super::{
     SubscribeError, TopicError, TryRecvError, WaitError,
 };
 use crate::cause::Cause;
-use crate::deferred::{ApplyError, ContextInUse, PUBLISH_TEXT, PublishError};
-use crate::handlers::{HandlerErrors, MissingService, StartError, StopTimeout};
+use crate::deferred::{ApplyError, CommitError, ContextInUse, PUBLISH_TEXT, PublishError};
+use crate::handlers::{HandlerErrors, HeldAll, MissingService, StartError, StopTimeout};
 use crate::sync::Arc;
 
 /// Any error of this crate, for `?` in applications.
@@ -49,6 +49,8 @@ pub enum Error {
     },
     /// A batch was given up by its closure, with what that said.
     Batch(Box<str>),
+    /// A commit of an [outbox](crate::Outbox) that a hook refused, with what that said.
+    Refused(Box<str>),
     /// A receive on a subscription that is closed and empty.
     Recv(RecvError),
     /// No event at once.
@@ -93,6 +95,7 @@ impl fmt::Display for Error {
             }
             .fmt(f),
             Error::Batch(reason) => write!(f, "the batch was given up: {reason}"),
+            Error::Refused(what) => f.write_str(what),
             Error::Recv(error) => error.fmt(f),
             Error::TryRecv(error) => error.fmt(f),
             Error::RecvTimeout(error) => error.fmt(f),
@@ -125,6 +128,7 @@ impl StdError for Error {
             | Error::ChainTooDeep { .. }
             | Error::WouldBlock { .. }
             | Error::Batch(_)
+            | Error::Refused(_)
             | Error::Handlers(_)
             | Error::Apply(_)
             | Error::Publish => None,
@@ -158,6 +162,27 @@ impl<T, E: fmt::Display> From<BatchError<T, E>> for Error {
             BatchError::Event(error) => error.into(),
             BatchError::Emit(error) => error.into(),
         }
+    }
+}
+
+/// After-rollback hooks that failed are named only where a hook refused; match on [`CommitError`] where they
+/// matter.
+impl<T> From<CommitError<T>> for Error {
+    fn from(error: CommitError<T>) -> Self {
+        let text = error.is_refused().then(|| error.to_string());
+        let (whole, events) = match error {
+            CommitError::Emit { error, .. } => {
+                let mut events = Vec::new();
+                let error = error.map(|all| events = all);
+                (error.into(), events)
+            }
+            CommitError::Refused { events, .. } => {
+                (Error::Refused(text.unwrap_or_default().into()), events)
+            }
+        };
+        // Many payloads at once: two destructors that panic must not end the process.
+        drop(HeldAll::new(events.into_iter()));
+        whole
     }
 }
 

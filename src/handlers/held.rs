@@ -38,10 +38,10 @@ impl<T> Drop for Held<T> {
 }
 
 /// Handles of many events, each of which is let go of as [`Held`] does.
-pub(super) struct HeldAll<T>(Vec<Event<T>>);
+pub(crate) struct HeldAll<T>(Vec<Event<T>>);
 
 impl<T> HeldAll<T> {
-    pub(super) fn new(events: impl Iterator<Item = Event<T>>) -> Self {
+    pub(crate) fn new(events: impl Iterator<Item = Event<T>>) -> Self {
         HeldAll(events.collect())
     }
 }

@@ -63,6 +63,7 @@ pub use self::failure::{BoxError, Failure, FailureKind, FailurePlace};
 pub use self::global::global_handlers;
 pub use self::groups::{Module, Replaced};
 pub use self::guard::{HandlerGuard, HandlerGuards};
+pub(crate) use self::held::HeldAll;
 pub use self::listing::HandlerInfo;
 pub use self::middleware::HookGuard;
 pub use self::on::On;

@@ -13,13 +13,26 @@ pub(crate) enum Holds {
     View(usize),
 }
 
+/// A bus in a `MultiBus`, with what is kept apart for it there.
 pub(crate) struct Part {
     holds: Holds,
     aside: Vec<u32>,
+    published: Vec<u32>,
+}
+
+impl Part {
+    fn of(holds: Holds) -> Self {
+        Part {
+            holds,
+            aside: Vec::new(),
+            published: Vec::new(),
+        }
+    }
 }
 
 #[derive(Default)]
 pub(crate) struct Leaf {
+    /// On the bus itself, by nobody's handle.
     published: Vec<u32>,
     /// The bus that it is in, if any.
     multi: usize,
@@ -41,6 +54,7 @@ pub(crate) struct Multi {
 struct Delayed {
     leaf: usize,
     aside: Vec<u32>,
+    published: Vec<u32>,
 }
 
 #[derive(Default)]
@@ -82,10 +96,7 @@ impl Lists {
             bus: true,
             ..Leaf::default()
         });
-        self.multis[multi].parts.push(Part {
-            holds: Holds::Leaf(leaf),
-            aside: Vec::new(),
-        });
+        self.multis[multi].parts.push(Part::of(Holds::Leaf(leaf)));
     }
 
     /// Publishes a new event, if there is a way.
@@ -98,10 +109,32 @@ impl Lists {
             true => there.bus,
             false => there.handle && !self.multis[there.multi].dead,
         };
-        if open {
-            there.published.push(id);
+        match (open, direct) {
+            (true, true) => there.published.push(id),
+            (true, false) => {
+                let multi = there.multi;
+                self.part(multi, Holds::Leaf(leaf)).published.push(id);
+            }
+            (false, _) => {}
         }
         (!open).then_some(id)
+    }
+
+    fn part(&mut self, multi: usize, holds: Holds) -> &mut Part {
+        let mut parts = self.multis[multi].parts.iter_mut();
+        parts.find(|part| part.holds == holds).unwrap()
+    }
+
+    /// The part of a `MultiBus` that leads to a bus in it, however deep.
+    fn part_towards(&mut self, multi: usize, leaf: usize) -> &mut Part {
+        let mut inner = self.leaves[leaf].multi;
+        if inner == multi {
+            return self.part(multi, Holds::Leaf(leaf));
+        }
+        while self.multis[inner].parent != Some(multi) {
+            inner = self.multis[inner].parent.unwrap();
+        }
+        self.part(multi, Holds::Multi(inner))
     }
 
     fn take(&mut self, multi: usize) -> Vec<u32> {
@@ -109,6 +142,9 @@ impl Lists {
         for part in 0..self.multis[multi].parts.len() {
             all.extend(std::mem::take(&mut self.multis[multi].parts[part].aside));
             all.extend(self.ask(self.multis[multi].parts[part].holds));
+            all.extend(std::mem::take(
+                &mut self.multis[multi].parts[part].published,
+            ));
         }
         all
     }
@@ -126,7 +162,8 @@ impl Lists {
 
     fn aside_delayed(&mut self, delayed: usize) -> usize {
         let leaf = self.delayed[delayed].leaf;
-        let events = std::mem::take(&mut self.leaves[leaf].published);
+        let mut events = std::mem::take(&mut self.leaves[leaf].published);
+        events.append(&mut self.delayed[delayed].published);
         let count = events.len();
         self.delayed[delayed].aside.extend(events);
         count
@@ -136,14 +173,11 @@ impl Lists {
         if self.multis[multi].dead {
             return 0;
         }
-        let part = self.multis[multi]
-            .parts
-            .iter()
-            .position(|part| part.holds == holds)
-            .unwrap();
-        let events = self.ask(holds);
+        let mut events = self.ask(holds);
+        let part = self.part(multi, holds);
+        events.append(&mut part.published);
         let count = events.len();
-        self.multis[multi].parts[part].aside.extend(events);
+        part.aside.extend(events);
         count
     }
 
@@ -180,11 +214,6 @@ impl Lists {
         ran
     }
 
-    /// Publishes again what an apply handed back, or, of a dry run, all.
-    fn again(&mut self, leaf: usize, ran: &Ran) {
-        self.leaves[leaf].published.extend(unapplied(ran));
-    }
-
     /// Those die whom nobody holds; with them goes what they had.
     fn bury(&mut self) {
         let lost = |lists: &Self, multi: &Multi| {
@@ -192,7 +221,10 @@ impl Lists {
             !multi.dead && !held && multi.parent.is_none_or(|parent| lists.multis[parent].dead)
         };
         while let Some(multi) = self.multis.iter().position(|multi| lost(self, multi)) {
-            self.take(multi);
+            for part in &mut self.multis[multi].parts {
+                part.aside.clear();
+                part.published.clear();
+            }
             self.multis[multi].dead = true;
         }
         for leaf in &mut self.leaves {
@@ -204,9 +236,10 @@ impl Lists {
 
     pub(crate) fn alive(&self) -> BTreeSet<u32> {
         let parts = self.multis.iter().flat_map(|multi| &multi.parts);
-        let places = (parts.map(|part| &part.aside))
+        let places = (parts.flat_map(|part| [&part.aside, &part.published]))
             .chain(self.leaves.iter().map(|leaf| &leaf.published))
-            .chain(self.delayed.iter().map(|delayed| &delayed.aside));
+            .chain(self.delayed.iter().map(|delayed| &delayed.aside))
+            .chain(self.delayed.iter().map(|delayed| &delayed.published));
         let ids: Vec<u32> = places
             .flatten()
             .copied()
@@ -262,10 +295,7 @@ impl Lists {
                     wrapped: true,
                     ..Multi::default()
                 });
-                self.multis[multi].parts.push(Part {
-                    holds: Holds::Multi(inner),
-                    aside: Vec::new(),
-                });
+                self.multis[multi].parts.push(Part::of(Holds::Multi(inner)));
                 Said::Done
             }
             Act::Delay { leaf } => {
@@ -275,6 +305,7 @@ impl Lists {
                 self.delayed.push(Delayed {
                     leaf,
                     aside: Vec::new(),
+                    published: Vec::new(),
                 });
                 Said::Done
             }
@@ -282,10 +313,7 @@ impl Lists {
                 let multi = self.multi(*multi)?;
                 let delayed = delayed.checked_rem(self.delayed.len())?;
                 let holds = Holds::View(delayed);
-                self.multis[multi].parts.push(Part {
-                    holds,
-                    aside: Vec::new(),
-                });
+                self.multis[multi].parts.push(Part::of(holds));
                 Said::Done
             }
             Act::Apply { multi, real, keep } => {
@@ -304,7 +332,8 @@ impl Lists {
                 let foreign = hand.iter().position(|(from, _)| *from != multi);
                 let (ours, back) = hand.split_at(foreign.unwrap_or(hand.len()));
                 for (_, id) in ours {
-                    self.leaves[self.home[*id as usize]].published.push(*id);
+                    let home = self.home[*id as usize];
+                    self.part_towards(multi, home).published.push(*id);
                 }
                 self.hand = back.to_vec();
                 Said::Back(back.iter().map(|(_, id)| *id).collect())
@@ -330,7 +359,7 @@ impl Lists {
                 let ids = self.ask(Holds::Leaf(leaf));
                 let ran = self.run_all(ids, *real);
                 if *again {
-                    self.again(leaf, &ran);
+                    self.leaves[leaf].published.extend(unapplied(&ran));
                 }
                 Said::Ran(ran)
             }
@@ -358,7 +387,7 @@ impl Lists {
                 let ids = std::mem::take(&mut self.delayed[delayed].aside);
                 let ran = self.run_all(ids, *real);
                 if *again {
-                    self.again(self.delayed[delayed].leaf, &ran);
+                    self.delayed[delayed].published.extend(unapplied(&ran));
                 }
                 Said::Ran(ran)
             }
@@ -417,10 +446,7 @@ impl Lists {
             (Ok(()), Some(given)) => {
                 self.multis[own].parent = Some(given);
                 let holds = Holds::Multi(own);
-                self.multis[given].parts.push(Part {
-                    holds,
-                    aside: Vec::new(),
-                });
+                self.multis[given].parts.push(Part::of(holds));
                 Said::Call(finished, Ok(()))
             }
             (Ok(()), None) => {

@@ -128,11 +128,11 @@ fn d7_an_effect_that_asks_for_the_context_that_it_has_is_told() {
         let bus = SideEffectsBus::new(0);
         let multi = MultiBus::new();
         let handle = multi.wrap(bus.clone());
-        let (inner, again) = (bus.clone(), handle.clone());
+        let inner = bus.clone();
         handle
             .publish(SideEffect::new("outer", move |count: &mut u32, commit| {
                 *count += 1;
-                again.publish(SideEffect::new("inner", |count: &mut u32, _| {
+                inner.publish(SideEffect::new("inner", |count: &mut u32, _| {
                     *count += 10;
                     Ok(())
                 }))?;

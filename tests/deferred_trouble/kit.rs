@@ -128,4 +128,12 @@ impl DeferredBus for ByHand {
         }
         self.inner.collect()
     }
+
+    fn later(&self, event: &Effect) -> Later<Effect, BoxError> {
+        self.inner.later(event)
+    }
+
+    fn label(&self, event: &Effect) -> Option<Arc<str>> {
+        DeferredBus::label(&self.inner, event)
+    }
 }

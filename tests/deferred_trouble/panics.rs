@@ -140,16 +140,25 @@ fn d5_captures_that_panic_while_a_bus_panics_lose_no_event() {
 }
 
 #[test]
-fn d5_a_multi_bus_that_ends_discards_all_whatever_one_of_its_buses_does() {
+fn d5_a_multi_bus_that_ends_discards_what_its_handles_published() {
     let multi = MultiBus::new();
     let (first, last) = (BasicBus::new(), BasicBus::new());
-    let _first = multi.wrap(first.clone());
-    let _broken = multi.wrap(ByHand::new(|| panic!("broken")));
-    let _last = multi.wrap(last.clone());
-    first.publish(nothing("1")).unwrap();
-    last.publish(nothing("2")).unwrap();
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(multi)));
-    assert_eq!((first.len(), last.len()), (0, 0));
+    let (in_first, in_last) = (multi.wrap(first.clone()), multi.wrap(last.clone()));
+    let captured = Arc::new(());
+    for handle in [&in_first, &in_last] {
+        let held = Arc::clone(&captured);
+        let holds = Effect::new("holds", move |_| {
+            let _ = &held;
+            Ok(())
+        });
+        handle.publish(holds).unwrap();
+    }
+    in_last.as_deferred().apply(Commit::Real).unwrap();
+    // What is on the buses themselves is theirs.
+    first.publish(nothing("direct")).unwrap();
+    drop(multi);
+    assert_eq!(Arc::strong_count(&captured), 1);
+    assert_eq!((first.len(), last.len()), (1, 0));
 }
 
 #[test]
@@ -315,4 +324,29 @@ fn d3_a_panic_with_a_value_that_panics_as_it_goes_is_the_failure_of_its_event() 
         "effect `bomb`, number 1 of 2, failed: it panicked: a value that is no text"
     );
     assert_eq!(labels(&error.remaining), ["after"]);
+}
+
+#[test]
+fn d4_events_and_an_applier_that_all_panic_as_they_go_end_no_process() {
+    let applier = Bomb("applier");
+    let delayed = DelayedBus::new(Deferred::from_fn(move |_: &Bomb, _| {
+        let _ = &applier;
+        Ok(())
+    }));
+    delayed
+        .publish_all([Bomb("first"), Bomb("second")])
+        .unwrap();
+    assert_eq!(panic_of(|| drop(delayed)), "first");
+
+    let applier = Bomb("applier");
+    let multi = MultiBus::new();
+    let handle = multi.wrap(Deferred::from_fn(move |_: &Bomb, _| {
+        let _ = &applier;
+        Ok(())
+    }));
+    let last = handle.clone();
+    handle.publish(Bomb("first")).unwrap();
+    drop(handle);
+    assert_eq!(panic_of(|| drop(multi)), "first");
+    assert_eq!(panic_of(|| drop(last)), "applier");
 }

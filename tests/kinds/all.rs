@@ -7,7 +7,7 @@ use chanbus::{Bus, Channel, Event, Topic, TypedBus};
 
 use crate::kind::{Ends, Load, Settings, Sink, Source, TOPICS};
 use crate::sinks::{Carries, Channels, Mapped, OneType, Reach, Subscribes};
-use crate::sources::{ByBatch, ByPublisher, ByType, Emits, InTurn, Piped, Publishes};
+use crate::sources::{ByBatch, ByOutbox, ByPublisher, ByType, Emits, InTurn, Piped, Publishes};
 
 fn ends(from: impl Source + 'static, to: Arc<dyn Sink>) -> Ends {
     Ends {
@@ -84,6 +84,12 @@ pub(crate) fn by_batch(settings: &Settings) -> Ends {
     let bus = settings.build();
     let to = Subscribes::sink(Reach::Weak(bus.downgrade()));
     ends(ByBatch(bus), to)
+}
+
+pub(crate) fn by_outbox(settings: &Settings) -> Ends {
+    let bus = settings.build();
+    let to = Subscribes::sink(Reach::Weak(bus.downgrade()));
+    ends(ByOutbox(bus), to)
 }
 
 pub(crate) fn filtered(settings: &Settings) -> Ends {

@@ -44,7 +44,7 @@ macro_rules! suite {
 
 suite! {
     kinds: [
-        plain by_publisher by_batch keeping_batches
+        plain by_publisher by_batch by_outbox keeping_batches
         filtered mapped mapped_to_other_topics filter_mapped merged_of_one merged_of_two piped
         chain_of_four derived_by_hand
         channel channel_to_all typed typed_and_watched

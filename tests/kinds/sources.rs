@@ -218,6 +218,45 @@ impl Source for ByBatch {
     }
 }
 
+/// Emits all by outboxes, through savepoints.
+pub(crate) struct ByOutbox(pub(crate) Bus<Load>);
+
+impl Source for ByOutbox {
+    fn is_direct(&self) -> bool {
+        true
+    }
+
+    fn emit(&self, topic: usize, load: Load) -> Result<Emitted, Load> {
+        self.emit_batch(vec![(topic, load)])
+            .map_err(|mut loads| loads.remove(0))
+    }
+
+    fn emit_batch(&self, loads: Vec<(usize, Load)>) -> Result<Emitted, Vec<Load>> {
+        let mut outbox = self.0.outbox();
+        for (topic, load) in loads {
+            let mut kept = outbox.savepoint();
+            kept.emit(TOPICS[topic], load).map_err(refused).ok();
+            // What is given up leaves no trace.
+            let mut given_up = kept.savepoint();
+            given_up.emit(TOPICS[topic], Parcel::noise()).ok();
+            given_up.rollback();
+            kept.commit();
+        }
+        match outbox.commit() {
+            Ok(committed) => Ok(committed.emitted),
+            Err(error) => {
+                assert!(error.is_closed());
+                let events = error.into_events().into_iter();
+                Err(events.map(|event| Arc::clone(event.payload())).collect())
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
 /// Publishes on a channel: to all, or by topic.
 pub(crate) struct Publishes {
     pub(crate) channel: Channel<Load>,

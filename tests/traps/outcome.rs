@@ -10,6 +10,60 @@ use chanbus::{Beat, Bus, EmitError, RecvTimeoutError, SubscribeError, Syntax, Te
 use super::watch::watched;
 use super::*;
 
+/// An outbox that is dropped without a commit delivers nothing; a commit on a closed bus delivers nothing
+/// and hands all back.
+#[test]
+fn trap38_an_outbox_delivers_by_a_commit_or_not_at_all() -> Done {
+    let bus = Bus::new();
+    let sub = bus.subscribe("**")?;
+    let mut outbox = bus.outbox();
+    outbox.emit("n", 1)?;
+    outbox.emit("n", 2)?;
+    drop(outbox);
+    assert_eq!((sub.matched(), bus.stats().emitted), (0, 0));
+
+    let mut outbox = bus.outbox();
+    outbox.emit("n", 3)?;
+    let mut part = outbox.savepoint();
+    part.emit("m", 4)?;
+    part.commit();
+    bus.close();
+    let error = outbox.commit().unwrap_err();
+    assert!(error.is_closed());
+    let back = error.into_events();
+    let back: Vec<_> = back
+        .iter()
+        .map(|it| (it.topic().as_str(), *it.payload()))
+        .collect();
+    assert_eq!(back, [("n", 3), ("m", 4)]);
+    assert_eq!((sub.iter().count(), bus.stats().emitted), (0, 0));
+    Ok(())
+}
+
+/// An emit beside an open outbox is an emit, whatever becomes of the outbox, and an error on a closed bus
+/// (spring#23276).
+#[test]
+fn trap39_an_emit_outside_of_an_outbox_is_never_discarded() -> Done {
+    let bus = Bus::new();
+    let sub = bus.subscribe("n")?;
+    let mut outbox = bus.outbox();
+    outbox.emit("n", 1)?;
+    let mut part = outbox.savepoint();
+    part.emit("n", 2)?;
+    assert_eq!(bus.emit("n", 3)?.delivered, 1);
+    assert_eq!(payloads(&sub), [3]);
+    drop(part);
+    assert_eq!(bus.emit("n", 4)?.delivered, 1);
+    drop(outbox);
+    assert_eq!(payloads(&sub), [4]);
+    assert_eq!(bus.stats().emitted, 2);
+    let outbox = bus.outbox();
+    bus.close();
+    assert!(matches!(bus.emit("n", 5), Err(EmitError::Closed(5))));
+    assert!(outbox.rollback().failed.is_empty());
+    Ok(())
+}
+
 /// An emit beside an open batch is an emit; one that reaches nobody is counted, and one on a closed
 /// bus is an error with its payload: none is silently discarded (spring#23276).
 #[test]

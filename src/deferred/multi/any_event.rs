@@ -22,9 +22,10 @@ use crate::deferred::error::PublishError;
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 pub struct AnyEvent {
+    /// Of the part that it is of.
     number: u64,
     kind: &'static str,
-    /// Where it can be published again.
+    /// As long as there are events of a part, it is not spent: they may be published again.
     part: Weak<dyn Part>,
     event: Box<dyn Any + Send + Sync>,
 }
@@ -146,21 +147,19 @@ impl AnyEvent {
         Some(event)
     }
 
-    pub(super) fn publish_again(self) -> Result<(), PublishError<AnyEvent>> {
-        let Some(part) = self.part.upgrade() else {
-            return Err(PublishError::new(self));
-        };
+    /// Publishes it again, to the part that it is of.
+    pub(super) fn publish_to(self, part: &dyn Part) -> Result<(), PublishError<AnyEvent>> {
         let AnyEvent {
             number,
             kind,
-            part: way,
+            part: own,
             event,
         } = self;
         part.publish(event).map_err(|event| {
             PublishError::new(AnyEvent {
                 number,
                 kind,
-                part: way,
+                part: own,
                 event,
             })
         })

@@ -19,14 +19,14 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use self::part::{Part, Taken};
-use super::collected::Collected;
+use self::part::{Part, Taken, of_another_bus};
+use super::collected::{Collected, Later};
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
-use super::queue::{DropAll, drop_all};
+use super::queue::{drop_all, each};
 use crate::BoxError;
-use crate::shield::{caught, discard, drop_shielded};
+use crate::shield::{caught, drop_shielded};
 
 pub use self::any_event::AnyEvent;
 pub use self::applied::Applied;
@@ -134,6 +134,10 @@ impl MultiBus {
 
     /// Adds a bus, after those that are there. The handle publishes to it; what runs it is this.
     ///
+    /// What the handle publishes is kept here, and the bus only asked what to [do](DeferredBus::later) with it: so
+    /// clones of one bus may be wrapped by several, and each applies or discards its own. What is on the bus itself
+    /// runs before that, with the first that is applied.
+    ///
     /// Wrapping a `MultiBus` in itself, in one step or in several, runs nothing twice, but keeps it alive for ever.
     ///
     /// ```
@@ -172,7 +176,7 @@ impl MultiBus {
         Orchestrator::new(Arc::downgrade(&self.shared))
     }
 
-    /// Drops all that was published and not applied, and says how much that was.
+    /// Drops all that an apply would run now, and says how much that was.
     ///
     /// ```
     /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, MultiBus, Publish};
@@ -202,9 +206,9 @@ impl Publish for MultiBus {
 
     /// Publishes an event again, to the bus that it came from.
     fn publish(&self, event: AnyEvent) -> Result<(), PublishError<AnyEvent>> {
-        match self.shared.has(event.number()) {
-            true => event.publish_again(),
-            false => Err(PublishError::new(event)),
+        match self.shared.part(event.number()) {
+            Some(part) => event.publish_to(&*part),
+            None => Err(PublishError::new(event)),
         }
     }
 }
@@ -221,6 +225,17 @@ impl DeferredBus for MultiBus {
 
     fn collect(&self) -> Vec<Collected<AnyEvent, BoxError>> {
         self.shared.take()
+    }
+
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
+        match self.shared.part(event.number()) {
+            Some(part) => part.later(event),
+            None => of_another_bus(),
+        }
+    }
+
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
+        self.shared.part(event.number())?.label(event)
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
@@ -258,9 +273,10 @@ impl List {
 }
 
 impl Shared {
-    fn has(&self, number: u64) -> bool {
+    fn part(&self, number: u64) -> Option<Arc<dyn Part>> {
         let list = self.list.lock();
-        list.parts.iter().any(|part| part.number() == number)
+        let part = list.parts.iter().find(|part| part.number() == number);
+        part.cloned()
     }
 
     /// All that was published, in order.
@@ -278,7 +294,7 @@ impl Shared {
         let mut all: Vec<Box<dyn Taken>> = Vec::new();
         for part in parts {
             match caught(|| part.take()) {
-                Ok(taken) => all.extend(taken),
+                Ok(taken) => all.push(taken),
                 // A bus of the user's own: its panic takes nothing along.
                 Err(thrown) => {
                     all.into_iter().for_each(Taken::put_back);
@@ -309,27 +325,27 @@ fn forget(spent: Vec<Arc<dyn Part>>) {
     }
 }
 
-/// What was not applied is discarded, also on buses that others have handles of.
+/// What was not applied goes now, also where others still have handles.
 impl Drop for Shared {
     fn drop(&mut self) {
-        // Also where the destructor of an event panics.
-        let parts = DropAll(std::mem::take(&mut self.list.get_mut().parts));
-        let mut all = Vec::new();
-        for part in &parts.0 {
-            match caught(|| Arc::clone(part).take()) {
-                Ok(taken) => all.extend(taken.map(Taken::into_any).into_iter().flatten()),
-                // A bus of the user's own: its panic keeps nothing of the others.
-                Err(thrown) => discard(thrown),
-            }
-        }
-        drop_all(all);
+        let parts = std::mem::take(&mut self.list.get_mut().parts);
+        let events = parts.clone().into_iter().map(|part| (part, true));
+        let buses = parts.into_iter().map(|part| (part, false));
+        each(
+            events.chain(buses),
+            |(part, only_events)| match only_events {
+                true => part.discard(),
+                false => drop(part),
+            },
+        );
     }
 }
 
 thread_local! {
     /// The buses that this thread is asking for their events at this moment, by their address. Without a
     /// destructor, so that it is there until the thread has ended: buses may go with other thread-locals.
-    static ASKED: RefCell<ManuallyDrop<Vec<usize>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
+    static ASKED: RefCell<ManuallyDrop<Vec<usize>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// A thread asks a bus; the outermost that does the same is in the list of those asked.

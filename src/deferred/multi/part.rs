@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::any_event::AnyEvent;
 use crate::BoxError;
 use crate::deferred::collected::{Collected, Later};
-use crate::deferred::delayed::Parts;
+use crate::deferred::kept::Kept;
 use crate::deferred::publish::DeferredBus;
 
 pub(super) trait Part: Send + Sync {
@@ -17,11 +17,18 @@ pub(super) trait Part: Send + Sync {
     /// What it is made of, for people.
     fn kind(&self) -> &'static str;
 
-    /// All that was collected and published, in order; `None` if that is nothing.
-    fn take(self: Arc<Self>) -> Option<Box<dyn Taken>>;
+    /// All that was collected and published, in order.
+    fn take(self: Arc<Self>) -> Box<dyn Taken>;
 
     /// Publishes one of its own events again, or hands it back.
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>>;
+
+    /// What one of its own events does, and what it is called.
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError>;
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>>;
+
+    /// Drops what was published to it.
+    fn discard(&self);
 
     /// Whether nothing waits, and nobody else has a handle of the bus.
     fn is_spent(&mut self) -> bool;
@@ -37,7 +44,7 @@ pub(super) trait Taken {
 
 pub(super) struct Delayed<B: DeferredBus> {
     number: u64,
-    pub(super) parts: Arc<Parts<B>>,
+    pub(super) kept: Arc<Kept<B>>,
 }
 
 impl<B: DeferredBus> Delayed<B> {
@@ -46,7 +53,7 @@ impl<B: DeferredBus> Delayed<B> {
         Delayed {
             // Relaxed: to differ is all that it is for.
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            parts: Arc::new(Parts::new(bus)),
+            kept: Arc::new(Kept::new(bus)),
         }
     }
 }
@@ -60,24 +67,33 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
         type_name::<B>()
     }
 
-    fn take(self: Arc<Self>) -> Option<Box<dyn Taken>> {
-        let items = self.parts.take();
-        match items.is_empty() {
-            true => None,
-            false => Some(Box::new(TakenOff { part: self, items })),
-        }
+    fn take(self: Arc<Self>) -> Box<dyn Taken> {
+        let items = self.kept.take();
+        Box::new(TakenOff { part: self, items })
     }
 
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
-        let event = event.downcast::<B::Event>()?;
-        match self.parts.bus.publish(*event) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Box::new(error.into_inner())),
+        self.kept.publish(*event.downcast::<B::Event>()?);
+        Ok(())
+    }
+
+    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
+        match event.own::<B::Event>() {
+            Some(event) => erase_later(self.kept.bus().later(event)),
+            None => of_another_bus(),
         }
     }
 
+    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
+        self.kept.bus().label(event.own::<B::Event>()?)
+    }
+
+    fn discard(&self) {
+        self.kept.discard();
+    }
+
     fn is_spent(&mut self) -> bool {
-        Arc::get_mut(&mut self.parts).is_some_and(Parts::is_spent)
+        Arc::get_mut(&mut self.kept).is_some_and(Kept::is_spent)
     }
 }
 
@@ -88,7 +104,7 @@ struct TakenOff<B: DeferredBus> {
 
 impl<B: DeferredBus + Send + Sync + 'static> Taken for TakenOff<B> {
     fn put_back(self: Box<Self>) {
-        self.part.parts.put_back(self.items);
+        self.part.kept.put_back(self.items);
     }
 
     fn into_any(self: Box<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
@@ -105,7 +121,13 @@ fn erase_later<E: 'static, X: Into<BoxError> + 'static>(
 ) -> Later<AnyEvent, BoxError> {
     Box::new(move |event, commit| match event.own::<E>() {
         Some(event) => later(event, commit).map_err(Into::into),
-        // The event beside an effect is the one that it was collected with.
-        None => Err("the event is of another bus".into()),
+        None => Err(OF_ANOTHER.into()),
     })
+}
+
+const OF_ANOTHER: &str = "the event is of a bus that is not, or no more, in this `MultiBus`";
+
+/// What an event does that came to the wrong place: it fails, and so comes back.
+pub(super) fn of_another_bus() -> Later<AnyEvent, BoxError> {
+    Box::new(|_, _| Err(OF_ANOTHER.into()))
 }

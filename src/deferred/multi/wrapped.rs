@@ -62,7 +62,7 @@ impl<B: DeferredBus + Send + Sync + 'static> Wrapped<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.part.parts), self.home.clone())
+        AsDeferred::new(Arc::clone(&self.part.kept), self.home.clone())
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -76,7 +76,10 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
         match self.home.is_gone() {
             true => Err(PublishError::new(event)),
-            false => self.part.parts.bus.publish(event),
+            false => {
+                self.part.kept.publish(event);
+                Ok(())
+            }
         }
     }
 
@@ -88,7 +91,10 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
         let events: Vec<_> = events.into_iter().collect();
         match self.home.is_gone() {
             true => Err(PublishError::new(events)),
-            false => self.part.parts.bus.publish_all(events),
+            false => {
+                self.part.kept.publish_all(events);
+                Ok(())
+            }
         }
     }
 }

@@ -92,6 +92,9 @@ pub struct StopTimeout {
 impl fmt::Display for StopTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.stuck {
+            [] if self.left == 0 => {
+                f.write_str("the dispatcher handled all, but later than the stop allowed")
+            }
             [] => write!(
                 f,
                 "the dispatcher was stopped before it had handled all: {} events are left",
@@ -388,5 +391,20 @@ impl Future for StopFuture {
 impl fmt::Debug for StopFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StopFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h9_a_stop_that_gave_up_says_what_was_left() {
+        let said = |left| {
+            let stuck = Vec::new();
+            StopTimeout { stuck, left }.to_string()
+        };
+        assert!(said(3).ends_with("3 events are left"));
+        assert!(said(0).starts_with("the dispatcher handled all, but later"));
     }
 }
