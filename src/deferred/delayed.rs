@@ -7,7 +7,6 @@ use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
 use super::kept::Kept;
-use super::multi::Home;
 use super::publish::{DeferredBus, Publish};
 use super::queue::each;
 use super::view::AsDeferred;
@@ -58,17 +57,18 @@ pub struct DelayedBus<B: DeferredBus> {
     owner: Arc<Owner<B>>,
 }
 
-/// What all handles share and views do not: with it goes what was not applied, and with `here` they know.
+/// What all handles share and views do not: with it goes what was not applied.
 struct Owner<B: DeferredBus> {
-    /// Only so that it can go as this goes.
+    /// There until this goes.
     kept: Option<Arc<Kept<B>>>,
-    here: Option<Arc<()>>,
 }
 
 impl<B: DeferredBus> Drop for Owner<B> {
     fn drop(&mut self) {
-        self.here = None;
         let kept = self.kept.take();
+        if let Some(kept) = &kept {
+            kept.close();
+        }
         // The events, and then the bus: each may panic.
         let both = [(kept.clone(), true), (kept, false)];
         each(both, |(kept, only_events)| match (kept, only_events) {
@@ -91,7 +91,6 @@ impl<B: DeferredBus> DelayedBus<B> {
         let kept = Arc::new(Kept::new(bus));
         let owner = Owner {
             kept: Some(Arc::clone(&kept)),
-            here: Some(Arc::new(())),
         };
         DelayedBus {
             kept,
@@ -150,9 +149,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        let here = self.owner.here.as_ref().map(Arc::downgrade);
-        let home = Home::delayed(here.unwrap_or_default());
-        AsDeferred::new(Arc::clone(&self.kept), home)
+        AsDeferred::new(Arc::clone(&self.kept))
     }
 }
 
@@ -160,16 +157,14 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        self.kept.publish(event);
-        Ok(())
+        self.kept.publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.kept.publish_all(events);
-        Ok(())
+        self.kept.publish_all(events)
     }
 }
 

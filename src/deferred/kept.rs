@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use parking_lot::Mutex;
 
 use super::collected::Collected;
+use super::error::PublishError;
 use super::publish::{Crate, DeferredBus};
 use super::queue::drop_all;
 use crate::shield::caught;
@@ -21,6 +22,8 @@ pub(super) struct Kept<B: DeferredBus> {
 struct Waiting<B: DeferredBus> {
     collected: Vec<Collected<B::Event, B::Error>>,
     published: Vec<B::Event>,
+    /// Whether the owner has gone, who would take it; under the lock, so that each event is refused or discarded.
+    is_closed: bool,
 }
 
 impl<B: DeferredBus> Kept<B> {
@@ -35,14 +38,36 @@ impl<B: DeferredBus> Kept<B> {
         &self.bus
     }
 
-    pub(super) fn publish(&self, event: B::Event) {
-        self.waiting.lock().published.push(event);
+    pub(super) fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
+        let mut waiting = self.waiting.lock();
+        if waiting.is_closed {
+            return Err(PublishError::new(event));
+        }
+        waiting.published.push(event);
+        Ok(())
     }
 
-    pub(super) fn publish_all(&self, events: impl IntoIterator<Item = B::Event>) {
+    pub(super) fn publish_all(
+        &self,
+        events: impl IntoIterator<Item = B::Event>,
+    ) -> Result<(), PublishError<Vec<B::Event>>> {
         // The iterator is the user's: it runs before the lock is taken.
         let mut events: Vec<_> = events.into_iter().collect();
-        self.waiting.lock().published.append(&mut events);
+        let mut waiting = self.waiting.lock();
+        if waiting.is_closed {
+            return Err(PublishError::new(events));
+        }
+        waiting.published.append(&mut events);
+        Ok(())
+    }
+
+    /// The owner goes: from now on events are handed back.
+    pub(super) fn close(&self) {
+        self.waiting.lock().is_closed = true;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.waiting.lock().is_closed
     }
 
     /// Has the bus say now what the published events do; how many there were.
@@ -51,7 +76,14 @@ impl<B: DeferredBus> Kept<B> {
         let published = std::mem::take(&mut self.waiting.lock().published);
         collected.extend(self.made(published));
         let count = collected.len();
-        self.waiting.lock().collected.append(&mut collected);
+        let mut waiting = self.waiting.lock();
+        if waiting.is_closed {
+            // The owner has gone meanwhile, and with him goes this.
+            drop(waiting);
+            drop_all(collected);
+            return 0;
+        }
+        waiting.collected.append(&mut collected);
         count
     }
 
@@ -88,6 +120,7 @@ impl<B: DeferredBus> Kept<B> {
         self.waiting.lock().put_back(Waiting {
             collected: items,
             published: Vec::new(),
+            is_closed: false,
         });
     }
 
@@ -97,7 +130,12 @@ impl<B: DeferredBus> Kept<B> {
     }
 
     fn take_waiting(&self) -> Waiting<B> {
-        std::mem::replace(&mut *self.waiting.lock(), Waiting::new())
+        let mut waiting = self.waiting.lock();
+        Waiting {
+            collected: std::mem::take(&mut waiting.collected),
+            published: std::mem::take(&mut waiting.published),
+            is_closed: waiting.is_closed,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -116,13 +154,15 @@ impl<B: DeferredBus> Waiting<B> {
         Waiting {
             collected: Vec::new(),
             published: Vec::new(),
+            is_closed: false,
         }
     }
 
     fn put_back(&mut self, mut taken: Waiting<B>) {
         taken.collected.append(&mut self.collected);
         taken.published.append(&mut self.published);
-        *self = taken;
+        self.collected.append(&mut taken.collected);
+        self.published.append(&mut taken.published);
     }
 }
 

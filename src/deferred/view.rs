@@ -7,7 +7,6 @@ use super::collected::{Collected, Later};
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
 use super::kept::Kept;
-use super::multi::Home;
 use super::publish::{Crate, DeferredBus, Publish};
 
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
@@ -32,17 +31,16 @@ use super::publish::{Crate, DeferredBus, Publish};
 /// ```
 pub struct AsDeferred<B: DeferredBus> {
     kept: Arc<Kept<B>>,
-    home: Home,
 }
 
 impl<B: DeferredBus> AsDeferred<B> {
-    pub(super) fn new(kept: Arc<Kept<B>>, home: Home) -> Self {
-        AsDeferred { kept, home }
+    pub(super) fn new(kept: Arc<Kept<B>>) -> Self {
+        AsDeferred { kept }
     }
 
     /// Nothing once the owner has gone: what is on the bus then belongs to those who have handles of it.
     fn collect_aside(&self) -> usize {
-        match self.home.is_gone() {
+        match self.kept.is_closed() {
             true => 0,
             false => self.kept.collect_aside(),
         }
@@ -53,28 +51,14 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        match self.home.is_gone() {
-            true => Err(PublishError::new(event)),
-            false => {
-                self.kept.publish(event);
-                Ok(())
-            }
-        }
+        self.kept.publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        // The iterator is the user's: it may end the owner.
-        let events: Vec<_> = events.into_iter().collect();
-        match self.home.is_gone() {
-            true => Err(PublishError::new(events)),
-            false => {
-                self.kept.publish_all(events);
-                Ok(())
-            }
-        }
+        self.kept.publish_all(events)
     }
 }
 
@@ -108,7 +92,7 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
 
 impl<B: DeferredBus> Clone for AsDeferred<B> {
     fn clone(&self) -> Self {
-        AsDeferred::new(Arc::clone(&self.kept), self.home.clone())
+        AsDeferred::new(Arc::clone(&self.kept))
     }
 }
 

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -84,30 +84,6 @@ struct List {
     parts: Vec<Arc<dyn Part>>,
     /// How long it may grow before those that are spent are looked for.
     room: usize,
-}
-
-/// The way from a handle to the bus that applies what it publishes; does not keep it.
-#[derive(Clone)]
-pub(super) struct Home(Way);
-
-#[derive(Clone)]
-enum Way {
-    Multi(Weak<Shared>),
-    /// What a [`DelayedBus`](crate::DelayedBus) holds until it goes.
-    Delayed(Weak<()>),
-}
-
-impl Home {
-    pub(super) fn delayed(here: Weak<()>) -> Self {
-        Home(Way::Delayed(here))
-    }
-
-    pub(super) fn is_gone(&self) -> bool {
-        match &self.0 {
-            Way::Multi(shared) => shared.strong_count() == 0,
-            Way::Delayed(here) => here.strong_count() == 0,
-        }
-    }
 }
 
 impl MultiBus {
@@ -329,6 +305,8 @@ fn forget(spent: Vec<Arc<dyn Part>>) {
 impl Drop for Shared {
     fn drop(&mut self) {
         let parts = std::mem::take(&mut self.list.get_mut().parts);
+        // All of them before the first destructor runs, which may publish.
+        parts.iter().for_each(|part| part.close());
         let events = parts.clone().into_iter().map(|part| (part, true));
         let buses = parts.into_iter().map(|part| (part, false));
         each(

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use super::Shared;
 use super::part::{Delayed, Part};
 use super::wrapped::Wrapped;
-use super::{Home, Shared, Way};
 use crate::deferred::publish::DeferredBus;
 
 /// Wraps buses in a [`MultiBus`](crate::MultiBus), and can do nothing else with it: what to give to functions
@@ -61,11 +61,14 @@ impl Orchestrator {
     /// ```
     pub fn wrap<B: DeferredBus + Send + Sync + 'static>(&self, bus: B) -> Wrapped<B> {
         let part = Arc::new(Delayed::new(bus));
-        if let Some(shared) = self.shared.upgrade() {
-            let listed: Arc<dyn Part> = Arc::<Delayed<B>>::clone(&part);
-            shared.add(listed);
+        match self.shared.upgrade() {
+            Some(shared) => {
+                let listed: Arc<dyn Part> = Arc::<Delayed<B>>::clone(&part);
+                shared.add(listed);
+            }
+            None => part.close(),
         }
-        Wrapped::new(part, Home(Way::Multi(Weak::clone(&self.shared))))
+        Wrapped::new(part)
     }
 
     /// Whether there is nobody to apply what would be published.

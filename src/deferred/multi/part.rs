@@ -27,6 +27,9 @@ pub(super) trait Part: Send + Sync {
     fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError>;
     fn label(&self, event: &AnyEvent) -> Option<Arc<str>>;
 
+    /// Hands back from now on what is published.
+    fn close(&self);
+
     /// Drops what was published to it.
     fn discard(&self);
 
@@ -73,8 +76,11 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
     }
 
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
-        self.kept.publish(*event.downcast::<B::Event>()?);
-        Ok(())
+        let event = event.downcast::<B::Event>()?;
+        match self.kept.publish(*event) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Box::new(error.into_inner())),
+        }
     }
 
     fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
@@ -86,6 +92,10 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
 
     fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
         self.kept.bus().label(event.own::<B::Event>()?)
+    }
+
+    fn close(&self) {
+        self.kept.close();
     }
 
     fn discard(&self) {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Home;
 use super::part::{Delayed, Part};
 use crate::deferred::error::PublishError;
 use crate::deferred::publish::{DeferredBus, Publish};
@@ -39,12 +38,11 @@ use crate::deferred::view::AsDeferred;
 #[must_use = "the way to publish to the bus"]
 pub struct Wrapped<B: DeferredBus> {
     part: Arc<Delayed<B>>,
-    home: Home,
 }
 
 impl<B: DeferredBus + Send + Sync + 'static> Wrapped<B> {
-    pub(super) fn new(part: Arc<Delayed<B>>, home: Home) -> Self {
-        Wrapped { part, home }
+    pub(super) fn new(part: Arc<Delayed<B>>) -> Self {
+        Wrapped { part }
     }
 
     /// A view for code that asks for a [`DeferredBus`] and applies it: its `apply` only collects, and the owner
@@ -62,7 +60,7 @@ impl<B: DeferredBus + Send + Sync + 'static> Wrapped<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.part.kept), self.home.clone())
+        AsDeferred::new(Arc::clone(&self.part.kept))
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -74,28 +72,14 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        match self.home.is_gone() {
-            true => Err(PublishError::new(event)),
-            false => {
-                self.part.kept.publish(event);
-                Ok(())
-            }
-        }
+        self.part.kept.publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        // The iterator is the user's: it may end the owner.
-        let events: Vec<_> = events.into_iter().collect();
-        match self.home.is_gone() {
-            true => Err(PublishError::new(events)),
-            false => {
-                self.part.kept.publish_all(events);
-                Ok(())
-            }
-        }
+        self.part.kept.publish_all(events)
     }
 }
 
@@ -103,7 +87,6 @@ impl<B: DeferredBus> Clone for Wrapped<B> {
     fn clone(&self) -> Self {
         Wrapped {
             part: Arc::clone(&self.part),
-            home: self.home.clone(),
         }
     }
 }
@@ -111,7 +94,7 @@ impl<B: DeferredBus> Clone for Wrapped<B> {
 impl<B: DeferredBus> fmt::Debug for Wrapped<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wrapped")
-            .field("is_orphan", &self.home.is_gone())
+            .field("is_orphan", &self.part.kept.is_closed())
             .finish_non_exhaustive()
     }
 }
