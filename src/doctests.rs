@@ -1,4 +1,7 @@
-//! Runs the code of the README and of the migration pages with the doc tests, so that it stays true.
+//! Runs the code of the README and of the migration pages with the doc tests, so that it stays true; and code that must
+//! not compile.
+
+mod deferred;
 
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
-use super::publish::DeferredBus;
 use crate::BoxError;
 use crate::shield::{caught, discard, drop_shielded, said};
 
@@ -71,13 +70,13 @@ impl<E, X> Collected<E, X> {
         }
     }
 
-    /// An event with what `bus` makes of it. If that panics, the event fails when it is run, and is not lost.
-    pub(super) fn made<B>(bus: &B, event: E) -> Self
-    where
-        B: DeferredBus<Event = E, Error = X> + ?Sized,
-        E: Send + Sync + 'static,
-    {
-        let later = match caught(|| bus.later(&event)) {
+    /// An event with what `make` makes of it. If that panics, the event fails when it is run, and is not lost.
+    pub(super) fn made(
+        event: E,
+        label: Option<Arc<str>>,
+        make: impl FnOnce(&E) -> Later<E, X>,
+    ) -> Self {
+        let later = match caught(|| make(&event)) {
             Ok(later) => Ok(Shielded(Some(later))),
             Err(thrown) => {
                 let text = said(&*thrown).into();
@@ -86,8 +85,8 @@ impl<E, X> Collected<E, X> {
             }
         };
         Collected {
-            label: label_of(bus, &event),
             event,
+            label,
             later,
         }
     }
@@ -224,14 +223,6 @@ impl<E, X> Collected<E, X> {
         }
         Ok(applied)
     }
-}
-
-/// What a bus calls an event: nothing, if that panics, as it is only for errors.
-pub(super) fn label_of<B: DeferredBus + ?Sized>(bus: &B, event: &B::Event) -> Option<Arc<str>> {
-    caught(|| bus.label(event)).unwrap_or_else(|thrown| {
-        discard(thrown);
-        None
-    })
 }
 
 impl<E, X> fmt::Debug for Collected<E, X> {

@@ -8,15 +8,13 @@ use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
 use super::kept::Kept;
 use super::publish::{DeferredBus, Publish};
-use super::queue::each;
 use super::view::AsDeferred;
 
 /// Wraps a bus, for parts of a program that publish and must not apply: it has no
 /// [`apply`](DeferredBus::apply). Its owner runs what came together.
 ///
-/// It keeps what is published itself, and asks the wrapped bus what to [do](DeferredBus::later) with it: so several may
-/// stand on clones of one bus, and each runs its own. What is on the wrapped bus itself runs with the first of them that
-/// is applied.
+/// It keeps what is published [apart](DeferredBus::apart), so several may wrap clones of one bus, and each runs its own.
+/// What is on the wrapped bus itself runs with the first of them that is applied.
 ///
 /// A cheap handle: clones are the same bus.
 ///
@@ -53,29 +51,6 @@ use super::view::AsDeferred;
 /// ```
 pub struct DelayedBus<B: DeferredBus> {
     kept: Arc<Kept<B>>,
-    /// After `kept`, so that the last handle's owner is the last to have that, but for views.
-    owner: Arc<Owner<B>>,
-}
-
-/// What all handles share and views do not: with it goes what was not applied.
-struct Owner<B: DeferredBus> {
-    /// There until this goes.
-    kept: Option<Arc<Kept<B>>>,
-}
-
-impl<B: DeferredBus> Drop for Owner<B> {
-    fn drop(&mut self) {
-        let kept = self.kept.take();
-        if let Some(kept) = &kept {
-            kept.close();
-        }
-        // The events, and then the bus: each may panic.
-        let both = [(kept.clone(), true), (kept, false)];
-        each(both, |(kept, only_events)| match (kept, only_events) {
-            (Some(kept), true) => kept.discard(),
-            (kept, _) => drop(kept),
-        });
-    }
 }
 
 impl<B: DeferredBus> DelayedBus<B> {
@@ -88,13 +63,8 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn new(bus: B) -> Self {
-        let kept = Arc::new(Kept::new(bus));
-        let owner = Owner {
-            kept: Some(Arc::clone(&kept)),
-        };
         DelayedBus {
-            kept,
-            owner: Arc::new(owner),
+            kept: Arc::new(Kept::new(bus)),
         }
     }
 
@@ -128,8 +98,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     }
 
     /// A view for code that asks for a [`DeferredBus`] and applies it: its `apply` runs nothing, but collects what was
-    /// published, for [`apply_without_delay`](DelayedBus::apply_without_delay), and says how much that was. It does not
-    /// keep this bus: when the last handle has gone, those who publish by a view are told.
+    /// published, for [`apply_without_delay`](DelayedBus::apply_without_delay), and says how much that was.
     ///
     /// ```
     /// use chanbus::{BasicBus, BoxError, Commit, DeferredBus, DelayedBus, Effect};
@@ -172,7 +141,6 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
     fn clone(&self) -> Self {
         DelayedBus {
             kept: Arc::clone(&self.kept),
-            owner: Arc::clone(&self.owner),
         }
     }
 }
@@ -180,7 +148,7 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
 impl<B: DeferredBus> fmt::Debug for DelayedBus<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedBus")
-            .field("len", &self.kept.len())
+            .field("collected", &self.kept.collected())
             .finish_non_exhaustive()
     }
 }

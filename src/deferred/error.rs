@@ -9,8 +9,7 @@ use crate::shield::{Thrown, discard, said};
 
 /// Nobody will apply what was published; it comes back.
 ///
-/// Its [`MultiBus`](crate::MultiBus) or [`DelayedBus`](crate::DelayedBus) has been dropped, or that never had the
-/// bus that the event is of.
+/// Its [`MultiBus`](crate::MultiBus) has been dropped, or never had the bus that the event is of.
 ///
 /// ```
 /// use chanbus::{BasicBus, Effect, MultiBus, Publish};
@@ -52,7 +51,7 @@ impl<E> fmt::Display for PublishError<E> {
     }
 }
 
-pub(crate) const PUBLISH_TEXT: &str = "nobody will apply what is published: the `MultiBus` or `DelayedBus` has gone, or has no such \
+pub(crate) const PUBLISH_TEXT: &str = "nobody will apply what is published: the `MultiBus` has gone, or has no such \
      bus; keep it until all is published, and publish inside of `with_orchestrator`";
 
 // By hand, so that the event need not be `Debug`.

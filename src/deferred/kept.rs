@@ -1,182 +1,192 @@
-//! What was published to a bus by one of those who stand on it, and is kept apart for them.
+//! A bus and what was published to it by those who stand on it: a `DelayedBus`, a part of a `MultiBus`.
 //!
-//! Published events wait as they are until they are collected, when the bus says what they do. What is collected comes
-//! before what is published: it is older. Both stand behind one lock, so that they are taken at one moment; no code
-//! of the user's runs under it.
+//! Where the bus can be had [apart](DeferredBus::apart), empty, what is published goes to that one, so that several
+//! may stand on clones of one bus without taking each other's events. Else it goes to the bus itself.
+//!
+//! What was collected before comes before what is on the buses: it is older. The lock is held to take, to add and to
+//! get hold of the buses, never while code of the user's runs. When the owner goes, the buses go out of here,
+//! whoever still has a handle; so nobody publishes to where nobody applies.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::collected::Collected;
 use super::error::PublishError;
 use super::publish::{Crate, DeferredBus};
-use super::queue::drop_all;
-use crate::shield::caught;
+use super::queue::{drop_all, each};
+use crate::shield::{caught, discard};
 
-pub(super) struct Kept<B: DeferredBus> {
-    bus: B,
-    waiting: Mutex<Waiting<B>>,
+pub(super) struct Kept<B: DeferredBus>(Mutex<State<B>>);
+
+struct State<B: DeferredBus> {
+    /// Nothing when the owner has gone.
+    buses: Option<Arc<Buses<B>>>,
+    collected: Items<B>,
 }
 
-struct Waiting<B: DeferredBus> {
-    collected: Vec<Collected<B::Event, B::Error>>,
-    published: Vec<B::Event>,
-    /// Whether the owner has gone, who would take it; under the lock, so that each event is refused or discarded.
-    is_closed: bool,
+type Items<B> = Vec<Collected<<B as super::Publish>::Event, <B as DeferredBus>::Error>>;
+
+struct Buses<B> {
+    bus: B,
+    apart: Option<B>,
+}
+
+impl<B: DeferredBus> Buses<B> {
+    /// Where to publish.
+    fn to(&self) -> &B {
+        self.apart.as_ref().unwrap_or(&self.bus)
+    }
+
+    /// What is on the bus itself, which nobody else has run, and then what was published here.
+    fn collect(&self) -> Items<B> {
+        let mut all = self.bus.collect();
+        if let Some(apart) = &self.apart {
+            all.append(&mut apart.collect());
+        }
+        all
+    }
 }
 
 impl<B: DeferredBus> Kept<B> {
     pub(super) fn new(bus: B) -> Self {
-        Kept {
-            bus,
-            waiting: Mutex::new(Waiting::new()),
-        }
+        let apart = bus.apart();
+        Kept(Mutex::new(State {
+            buses: Some(Arc::new(Buses { bus, apart })),
+            collected: Vec::new(),
+        }))
     }
 
-    pub(super) fn bus(&self) -> &B {
-        &self.bus
+    fn buses(&self) -> Option<Arc<Buses<B>>> {
+        self.0.lock().buses.clone()
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.0.lock().buses.is_none()
     }
 
     pub(super) fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        let mut waiting = self.waiting.lock();
-        if waiting.is_closed {
-            return Err(PublishError::new(event));
+        match self.buses() {
+            Some(buses) => buses.to().publish(event),
+            None => Err(PublishError::new(event)),
         }
-        waiting.published.push(event);
-        Ok(())
     }
 
     pub(super) fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        // The iterator is the user's: it runs before the lock is taken.
-        let mut events: Vec<_> = events.into_iter().collect();
-        let mut waiting = self.waiting.lock();
-        if waiting.is_closed {
-            return Err(PublishError::new(events));
+        // The iterator is the user's: it may end the owner.
+        let events: Vec<_> = events.into_iter().collect();
+        match self.buses() {
+            Some(buses) => buses.to().publish_all(events),
+            None => Err(PublishError::new(events)),
         }
-        waiting.published.append(&mut events);
-        Ok(())
     }
 
-    /// The owner goes: from now on events are handed back.
-    pub(super) fn close(&self) {
-        self.waiting.lock().is_closed = true;
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.waiting.lock().is_closed
-    }
-
-    /// Has the bus say now what the published events do; how many there were.
+    /// Collects what was published, to be taken later; how much that was. Nothing once the owner has gone: what is
+    /// on the bus then belongs to those who have handles of it.
     pub(super) fn collect_aside(&self) -> usize {
-        let mut collected = self.bus.collect();
-        let published = std::mem::take(&mut self.waiting.lock().published);
-        collected.extend(self.made(published));
+        let Some(buses) = self.buses() else { return 0 };
+        let mut collected = buses.collect();
         let count = collected.len();
-        let mut waiting = self.waiting.lock();
-        if waiting.is_closed {
-            // The owner has gone meanwhile, and with him goes this.
-            drop(waiting);
-            drop_all(collected);
-            return 0;
-        }
-        waiting.collected.append(&mut collected);
+        let late = {
+            let mut state = self.0.lock();
+            // Or the owner went meanwhile.
+            if state.buses.is_some() {
+                state.collected.append(&mut collected);
+            }
+            collected
+        };
+        drop_all(late);
         count
     }
 
-    /// All there is: what was collected; then what is on the bus itself, which nobody else has run; then what was
-    /// published here.
-    pub(super) fn take(&self) -> Vec<Collected<B::Event, B::Error>> {
-        let mut waiting = self.take_waiting();
-        match caught(|| self.bus.collect()) {
-            Ok(mut on_bus) => {
-                let mut all = std::mem::take(&mut waiting.collected);
-                all.append(&mut on_bus);
-                all.extend(self.made(std::mem::take(&mut waiting.published)));
-                all
+    /// All there is: what was collected, then what was published since.
+    pub(super) fn take(&self) -> Items<B> {
+        let (mut collected, buses) = {
+            let mut state = self.0.lock();
+            (std::mem::take(&mut state.collected), state.buses.clone())
+        };
+        let Some(buses) = buses else { return collected };
+        match caught(|| buses.collect()) {
+            Ok(mut since) => {
+                collected.append(&mut since);
+                collected
             }
             // A bus of the user's own: its panic takes nothing along.
             Err(thrown) => {
-                self.waiting.lock().put_back(waiting);
+                self.put_back(collected);
                 resume_unwind(thrown)
             }
         }
     }
 
-    /// What the bus makes of events; a panic of it is in what it makes.
-    fn made(
-        &self,
-        events: Vec<B::Event>,
-    ) -> impl Iterator<Item = Collected<B::Event, B::Error>> + '_ {
-        let events = events.into_iter();
-        events.map(|event| Collected::made(&self.bus, event))
+    /// Puts back what was taken, before what came since.
+    pub(super) fn put_back(&self, mut items: Items<B>) {
+        let mut state = self.0.lock();
+        items.append(&mut state.collected);
+        state.collected = items;
     }
 
-    /// Puts back what was taken, before what came since.
-    pub(super) fn put_back(&self, items: Vec<Collected<B::Event, B::Error>>) {
-        self.waiting.lock().put_back(Waiting {
-            collected: items,
-            published: Vec::new(),
-            is_closed: false,
+    /// The owner goes: what was published here goes too, and the bus out of here.
+    pub(super) fn end(&self) {
+        self.empty(|buses| {
+            if buses.apart.is_none() {
+                // A bus of the user's own, whose panic is nothing to the owner of others.
+                if let Err(thrown) = caught(|| buses.bus.let_go(Crate(()))) {
+                    discard(thrown);
+                }
+            }
         });
     }
 
-    /// Drops what was published here; what is on the bus itself stays.
-    pub(super) fn discard(&self) {
-        drop(self.take_waiting());
+    fn empty(&self, let_go: impl Fn(&Buses<B>)) {
+        let (buses, collected) = {
+            let mut state = self.0.lock();
+            (state.buses.take(), std::mem::take(&mut state.collected))
+        };
+        // In steps, so that a destructor that panics keeps no other from going.
+        let steps = [
+            Step::Collected(collected),
+            Step::LetGo(buses.clone()),
+            Step::Buses(buses),
+        ];
+        each(steps, |step| match step {
+            Step::Collected(items) => drop_all(items),
+            Step::LetGo(buses) => buses.as_deref().into_iter().for_each(&let_go),
+            Step::Buses(buses) => drop(buses),
+        });
     }
 
-    fn take_waiting(&self) -> Waiting<B> {
-        let mut waiting = self.waiting.lock();
-        Waiting {
-            collected: std::mem::take(&mut waiting.collected),
-            published: std::mem::take(&mut waiting.published),
-            is_closed: waiting.is_closed,
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        let waiting = self.waiting.lock();
-        waiting.collected.len() + waiting.published.len()
+    /// How much was collected and not taken.
+    pub(super) fn collected(&self) -> usize {
+        self.0.lock().collected.len()
     }
 
     /// Whether nothing waits, and nobody else has a handle of the bus.
     pub(super) fn is_spent(&mut self) -> bool {
-        self.len() == 0 && self.bus.is_spent(Crate(()))
+        let State { buses, collected } = self.0.get_mut();
+        let spent = |buses: &mut Arc<Buses<B>>| {
+            Arc::get_mut(buses).is_some_and(|buses| {
+                let apart = buses.apart.as_mut();
+                apart.is_none_or(|apart| apart.is_spent(Crate(()))) && buses.bus.is_spent(Crate(()))
+            })
+        };
+        collected.is_empty() && buses.as_mut().is_none_or(spent)
     }
 }
 
-impl<B: DeferredBus> Waiting<B> {
-    fn new() -> Self {
-        Waiting {
-            collected: Vec::new(),
-            published: Vec::new(),
-            is_closed: false,
-        }
-    }
-
-    fn put_back(&mut self, mut taken: Waiting<B>) {
-        taken.collected.append(&mut self.collected);
-        taken.published.append(&mut self.published);
-        self.collected.append(&mut taken.collected);
-        self.published.append(&mut taken.published);
-    }
-}
-
-/// After the bus: were it before, a bus that panics as it goes would do so beside an event that does.
-impl<B: DeferredBus> Drop for Waiting<B> {
+/// When the last handle goes, of a bus that nobody has ended.
+impl<B: DeferredBus> Drop for Kept<B> {
     fn drop(&mut self) {
-        // One list, so that a destructor that panics keeps no other from going.
-        let collected = std::mem::take(&mut self.collected).into_iter();
-        let published = std::mem::take(&mut self.published);
-        drop_all(
-            collected
-                .map(Collected::into_event)
-                .chain(published)
-                .collect(),
-        );
+        self.empty(|_| {});
     }
+}
+
+enum Step<B: DeferredBus> {
+    Collected(Items<B>),
+    LetGo(Option<Arc<Buses<B>>>),
+    Buses(Option<Arc<Buses<B>>>),
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::collected::{Collected, Later};
+use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use crate::BoxError;
@@ -157,33 +157,31 @@ pub trait DeferredBus: Publish {
     #[must_use = "what is dropped is never run"]
     fn collect(&self) -> Vec<Collected<Self::Event, Self::Error>>;
 
-    /// What an event would do, were it published and collected: for those that keep the events themselves, as
-    /// [`DelayedBus`](crate::DelayedBus) and [`MultiBus`](crate::MultiBus) do, so that several may stand on clones of
-    /// one bus without taking each other's events.
+    /// An empty bus that does with its events what this one does, if there can be one; nothing unless you say
+    /// otherwise.
     ///
-    /// A panic in it comes when the event is run, as its failure.
-    ///
-    /// ```
-    /// use chanbus::{Commit, Deferred, DeferredBus};
-    ///
-    /// let bus = Deferred::from_fn(|number: &u32, _| if *number > 9 { Err("too high".into()) } else { Ok(()) });
-    /// let mut later = bus.later(&70);
-    /// assert!(later(&70, Commit::Real).is_err());
-    /// assert!(bus.is_empty());
-    /// ```
-    fn later(&self, event: &Self::Event) -> Later<Self::Event, Self::Error>;
-
-    /// What to call an event in errors; nothing unless you say otherwise.
+    /// What wraps a bus publishes there, so that several may wrap clones of one bus, and each runs or discards its own.
+    /// Where there is none they share the events of the bus.
     ///
     /// ```
-    /// use chanbus::{BasicBus, DeferredBus, Effect};
+    /// use chanbus::{BasicBus, DeferredBus, Effect, Publish};
     ///
-    /// let effect = Effect::new("mail", |_| Ok(()));
-    /// assert_eq!(BasicBus::new().label(&effect).as_deref(), Some("mail"));
+    /// let bus = BasicBus::new();
+    /// bus.publish(Effect::new("mail", |_| Ok(())))?;
+    /// assert!(bus.apart().unwrap().is_empty());
+    /// # Ok::<(), chanbus::Error>(())
     /// ```
-    fn label(&self, event: &Self::Event) -> Option<Arc<str>> {
-        let _ = event;
+    fn apart(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
         None
+    }
+
+    /// Lets go of what was published, as who wraps the bus does: where that cannot be told from the rest, of all.
+    #[doc(hidden)]
+    fn let_go(&self, _: Crate) {
+        drop(self.collect());
     }
 
     /// Whether this is the last handle, and nothing was published that is not applied: then a
@@ -205,7 +203,7 @@ impl fmt::Debug for Crate {
 }
 
 macro_rules! by_handle {
-    ($($handle:ty, $is_spent:expr;)*) => {$(
+    ($($handle:ty, $apart:expr, $is_spent:expr;)*) => {$(
         impl<B: Publish> Publish for $handle {
             type Event = B::Event;
 
@@ -233,12 +231,13 @@ macro_rules! by_handle {
                 (**self).collect()
             }
 
-            fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
-                (**self).later(event)
+            fn apart(&self) -> Option<Self> {
+                let apart: fn(&Self) -> Option<Self> = $apart;
+                apart(self)
             }
 
-            fn label(&self, event: &B::Event) -> Option<Arc<str>> {
-                (**self).label(event)
+            fn let_go(&self, proof: Crate) {
+                (**self).let_go(proof);
             }
 
             fn is_spent(&mut self, proof: Crate) -> bool {
@@ -250,8 +249,8 @@ macro_rules! by_handle {
 }
 
 by_handle! {
-    // Others may have the same.
-    &B, |_, _| false;
-    Arc<B>, |bus, proof| Arc::get_mut(bus).is_some_and(|bus| bus.is_spent(proof));
-    Box<B>, |bus, proof| (**bus).is_spent(proof);
+    // Nobody would have the other one.
+    &B, |_| None, |_, _| false;
+    Arc<B>, |bus| (**bus).apart().map(Arc::new), |bus, proof| Arc::get_mut(bus).is_some_and(|bus| bus.is_spent(proof));
+    Box<B>, |bus| (**bus).apart().map(Box::new), |bus, proof| (**bus).is_spent(proof);
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::apply_event::ApplyEvent;
-use super::collected::{Collected, Later, label_of};
+use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
 use super::queue::Queue;
-use crate::shield::caught;
+use crate::shield::{caught, discard};
 
 /// A bus that keeps events until they are applied, by what it was made with.
 ///
@@ -166,7 +166,7 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
                 Ok(Err(error)) => EffectError::Failed(error),
                 Err(thrown) => EffectError::thrown(thrown),
             };
-            let label = label_of(self, &event);
+            let label = label_of(&**applier, &event);
             let failed = Failed::new(event, label, error);
             return Err(ApplyError::new(applied, failed, events.collect()));
         }
@@ -174,22 +174,36 @@ impl<A: ApplyEvent> DeferredBus for Deferred<A> {
     }
 
     fn collect(&self) -> Vec<Collected<A::Event, A::Error>> {
-        let events = self.inner.queue.take().into_iter();
-        events.map(|event| Collected::made(self, event)).collect()
+        let applier = &self.inner.applier;
+        let collected = |event| {
+            let label = label_of(&**applier, &event);
+            let later = |event: &A::Event| Arc::clone(applier).collect_event(event);
+            Collected::made(event, label, later)
+        };
+        self.inner.queue.take().into_iter().map(collected).collect()
     }
 
-    fn later(&self, event: &A::Event) -> Later<A::Event, A::Error> {
-        Arc::clone(&self.inner.applier).collect_event(event)
-    }
-
-    fn label(&self, event: &A::Event) -> Option<Arc<str>> {
-        self.inner.applier.label(event)
+    fn apart(&self) -> Option<Self> {
+        Some(Deferred {
+            inner: Arc::new(Inner {
+                applier: Arc::clone(&self.inner.applier),
+                queue: Queue::new(),
+            }),
+        })
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
         // Unique, so that nobody publishes between the two questions.
         Arc::get_mut(&mut self.inner).is_some_and(|inner| inner.queue.len() == 0)
     }
+}
+
+/// What an event is called: nothing, if that panics, as it is only for errors.
+fn label_of<A: ApplyEvent>(applier: &A, event: &A::Event) -> Option<Arc<str>> {
+    caught(|| applier.label(event)).unwrap_or_else(|thrown| {
+        discard(thrown);
+        None
+    })
 }
 
 impl<A: ApplyEvent> Clone for Deferred<A> {

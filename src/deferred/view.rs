@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::collected::{Collected, Later};
+use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
 use super::kept::Kept;
@@ -11,9 +11,6 @@ use super::publish::{Crate, DeferredBus, Publish};
 
 /// A [`DeferredBus`] that belongs to somebody else: `apply` and `collect` run nothing and give nothing away, but
 /// collect what was published, for the owner to run. Once the owner has gone they do nothing.
-///
-/// Where several threads collect at once, by views or as owners, what each of them took stays together and in order, and
-/// who ends first comes first. What a view has in hand at that moment is not in what the owner takes, but in the next.
 ///
 /// Made by [`DelayedBus::as_deferred`](crate::DelayedBus::as_deferred) and
 /// [`Wrapped::as_deferred`](crate::Wrapped::as_deferred).
@@ -36,14 +33,6 @@ pub struct AsDeferred<B: DeferredBus> {
 impl<B: DeferredBus> AsDeferred<B> {
     pub(super) fn new(kept: Arc<Kept<B>>) -> Self {
         AsDeferred { kept }
-    }
-
-    /// Nothing once the owner has gone: what is on the bus then belongs to those who have handles of it.
-    fn collect_aside(&self) -> usize {
-        match self.kept.is_closed() {
-            true => 0,
-            false => self.kept.collect_aside(),
-        }
     }
 }
 
@@ -68,20 +57,16 @@ impl<B: DeferredBus> DeferredBus for AsDeferred<B> {
     type Applied = usize;
 
     fn apply(&self, _: Commit) -> Result<usize, ApplyError<B::Event, B::Error, usize>> {
-        Ok(self.collect_aside())
+        Ok(self.kept.collect_aside())
     }
 
     fn collect(&self) -> Vec<Collected<B::Event, B::Error>> {
-        self.collect_aside();
+        self.kept.collect_aside();
         Vec::new()
     }
 
-    fn later(&self, event: &B::Event) -> Later<B::Event, B::Error> {
-        self.kept.bus().later(event)
-    }
-
-    fn label(&self, event: &B::Event) -> Option<Arc<str>> {
-        self.kept.bus().label(event)
+    fn let_go(&self, _: Crate) {
+        // It is the owner's.
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {

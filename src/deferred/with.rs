@@ -20,9 +20,6 @@ use super::queue::drop_all;
 /// - *In both cases* an `Err` or a panic of `work` discards what this call published and was not applied. What the caller
 ///   or others published stays.
 ///
-/// Events belong to nobody, and are discarded, if effects publish them while the call applies what was left; or if the
-/// owner goes before `work` returns.
-///
 /// # Errors
 ///
 /// What `work` says; or, given none, the [`ApplyError`](crate::ApplyError) of what was left.

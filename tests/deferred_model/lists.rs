@@ -125,18 +125,6 @@ impl Lists {
         parts.find(|part| part.holds == holds).unwrap()
     }
 
-    /// The part of a `MultiBus` that leads to a bus in it, however deep.
-    fn part_towards(&mut self, multi: usize, leaf: usize) -> &mut Part {
-        let mut inner = self.leaves[leaf].multi;
-        if inner == multi {
-            return self.part(multi, Holds::Leaf(leaf));
-        }
-        while self.multis[inner].parent != Some(multi) {
-            inner = self.multis[inner].parent.unwrap();
-        }
-        self.part(multi, Holds::Multi(inner))
-    }
-
     fn take(&mut self, multi: usize) -> Vec<u32> {
         let mut all = Vec::new();
         for part in 0..self.multis[multi].parts.len() {
@@ -217,8 +205,9 @@ impl Lists {
     /// Those die whom nobody holds; with them goes what they had.
     fn bury(&mut self) {
         let lost = |lists: &Self, multi: &Multi| {
-            let held = multi.handle || multi.wrapped;
-            !multi.dead && !held && multi.parent.is_none_or(|parent| lists.multis[parent].dead)
+            !multi.dead
+                && !multi.handle
+                && multi.parent.is_none_or(|parent| lists.multis[parent].dead)
         };
         while let Some(multi) = self.multis.iter().position(|multi| lost(self, multi)) {
             for part in &mut self.multis[multi].parts {
@@ -228,7 +217,7 @@ impl Lists {
             self.multis[multi].dead = true;
         }
         for leaf in &mut self.leaves {
-            if !leaf.handle && !leaf.bus && !leaf.delayed && self.multis[leaf.multi].dead {
+            if !leaf.bus && !leaf.delayed && self.multis[leaf.multi].dead {
                 leaf.published.clear();
             }
         }
@@ -333,7 +322,8 @@ impl Lists {
                 let (ours, back) = hand.split_at(foreign.unwrap_or(hand.len()));
                 for (_, id) in ours {
                     let home = self.home[*id as usize];
-                    self.part_towards(multi, home).published.push(*id);
+                    let multi = self.leaves[home].multi;
+                    self.part(multi, Holds::Leaf(home)).published.push(*id);
                 }
                 self.hand = back.to_vec();
                 Said::Back(back.iter().map(|(_, id)| *id).collect())

@@ -128,12 +128,4 @@ impl DeferredBus for ByHand {
         }
         self.inner.collect()
     }
-
-    fn later(&self, event: &Effect) -> Later<Effect, BoxError> {
-        self.inner.later(event)
-    }
-
-    fn label(&self, event: &Effect) -> Option<Arc<str>> {
-        DeferredBus::label(&self.inner, event)
-    }
 }

@@ -12,6 +12,7 @@ mod mtaio_errors;
 mod mtaio_handlers;
 mod pyventus;
 mod pyventus_executors;
+mod shared_event_bus;
 mod starstreamer;
 mod starstreamer_emitting;
 mod starstreamer_failures;

@@ -1,8 +1,8 @@
 //! Traps that other buses and channels fell into, as scenarios: when this, then that.
 //!
 //! Each test is named after the trap's number in the project's list and cites where it happened. Not
-//! here, because it is about what the crate does not have yet: deferred buses, 37 (effects that
-//! publish). What is asked of handlers (19 to 29, 35, 40) is in
+//! here, but beside the rest of deferred buses in `tests/deferred/`: 37 (effects that publish), and
+//! 39 where events are deferred. What is asked of handlers (19 to 29, 35, 40) is in
 //! `handlers` and `failures`; some
 //! of it is asked of taps, too, beside the rest of the core.
 //!

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use self::part::{Part, Taken, of_another_bus};
-use super::collected::{Collected, Later};
+use self::part::{Part, Taken};
+use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
@@ -110,9 +110,9 @@ impl MultiBus {
 
     /// Adds a bus, after those that are there. The handle publishes to it; what runs it is this.
     ///
-    /// What the handle publishes is kept here, and the bus only asked what to [do](DeferredBus::later) with it: so
-    /// clones of one bus may be wrapped by several, and each applies or discards its own. What is on the bus itself
-    /// runs before that, with the first that is applied.
+    /// What the handle publishes is kept [apart](DeferredBus::apart): so clones of one bus may be wrapped by several, and
+    /// each applies or discards its own. What is on the bus itself runs before that, with the first that is
+    /// applied.
     ///
     /// Wrapping a `MultiBus` in itself, in one step or in several, runs nothing twice, but keeps it alive for ever.
     ///
@@ -203,15 +203,8 @@ impl DeferredBus for MultiBus {
         self.shared.take()
     }
 
-    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
-        match self.shared.part(event.number()) {
-            Some(part) => part.later(event),
-            None => of_another_bus(),
-        }
-    }
-
-    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
-        self.shared.part(event.number())?.label(event)
+    fn let_go(&self, _: Crate) {
+        // What was published to its parts is theirs; when it goes itself, they end.
     }
 
     fn is_spent(&mut self, _: Crate) -> bool {
@@ -305,14 +298,12 @@ fn forget(spent: Vec<Arc<dyn Part>>) {
 impl Drop for Shared {
     fn drop(&mut self) {
         let parts = std::mem::take(&mut self.list.get_mut().parts);
-        // All of them before the first destructor runs, which may publish.
-        parts.iter().for_each(|part| part.close());
         let events = parts.clone().into_iter().map(|part| (part, true));
         let buses = parts.into_iter().map(|part| (part, false));
         each(
             events.chain(buses),
             |(part, only_events)| match only_events {
-                true => part.discard(),
+                true => part.end(),
                 false => drop(part),
             },
         );

@@ -66,7 +66,7 @@ impl Orchestrator {
                 let listed: Arc<dyn Part> = Arc::<Delayed<B>>::clone(&part);
                 shared.add(listed);
             }
-            None => part.close(),
+            None => part.end(),
         }
         Wrapped::new(part)
     }

@@ -23,15 +23,8 @@ pub(super) trait Part: Send + Sync {
     /// Publishes one of its own events again, or hands it back.
     fn publish(&self, event: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>>;
 
-    /// What one of its own events does, and what it is called.
-    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError>;
-    fn label(&self, event: &AnyEvent) -> Option<Arc<str>>;
-
-    /// Hands back from now on what is published.
-    fn close(&self);
-
-    /// Drops what was published to it.
-    fn discard(&self);
+    /// The owner goes.
+    fn end(&self);
 
     /// Whether nothing waits, and nobody else has a handle of the bus.
     fn is_spent(&mut self) -> bool;
@@ -83,23 +76,8 @@ impl<B: DeferredBus + Send + Sync + 'static> Part for Delayed<B> {
         }
     }
 
-    fn later(&self, event: &AnyEvent) -> Later<AnyEvent, BoxError> {
-        match event.own::<B::Event>() {
-            Some(event) => erase_later(self.kept.bus().later(event)),
-            None => of_another_bus(),
-        }
-    }
-
-    fn label(&self, event: &AnyEvent) -> Option<Arc<str>> {
-        self.kept.bus().label(event.own::<B::Event>()?)
-    }
-
-    fn close(&self) {
-        self.kept.close();
-    }
-
-    fn discard(&self) {
-        self.kept.discard();
+    fn end(&self) {
+        self.kept.end();
     }
 
     fn is_spent(&mut self) -> bool {
@@ -131,13 +109,7 @@ fn erase_later<E: 'static, X: Into<BoxError> + 'static>(
 ) -> Later<AnyEvent, BoxError> {
     Box::new(move |event, commit| match event.own::<E>() {
         Some(event) => later(event, commit).map_err(Into::into),
-        None => Err(OF_ANOTHER.into()),
+        // The event beside an effect is the one that it was collected with.
+        None => Err("the event is of another bus".into()),
     })
-}
-
-const OF_ANOTHER: &str = "the event is of a bus that is not, or no more, in this `MultiBus`";
-
-/// What an event does that came to the wrong place: it fails, and so comes back.
-pub(super) fn of_another_bus() -> Later<AnyEvent, BoxError> {
-    Box::new(|_, _| Err(OF_ANOTHER.into()))
 }

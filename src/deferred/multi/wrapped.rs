@@ -10,7 +10,7 @@ use crate::deferred::view::AsDeferred;
 
 /// A bus in a [`MultiBus`](crate::MultiBus), for those who publish to it: it cannot be applied from here.
 ///
-/// A cheap handle; it does not keep the `MultiBus` from ending. The bus itself is dropped with the last handle.
+/// A cheap handle; it keeps neither the bus nor the `MultiBus` from ending.
 ///
 /// ```
 /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, MultiBus, Publish, Wrapped};
@@ -94,7 +94,7 @@ impl<B: DeferredBus> Clone for Wrapped<B> {
 impl<B: DeferredBus> fmt::Debug for Wrapped<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wrapped")
-            .field("is_orphan", &self.part.kept.is_closed())
+            .field("is_orphan", &self.part.kept.is_ended())
             .finish_non_exhaustive()
     }
 }
