@@ -8,7 +8,7 @@ use chanbus::{
     with_orchestrator,
 };
 
-use crate::common::{Census, Counted, guarded};
+use crate::common::{Census, guarded};
 use crate::kit::{labels, nothing, numbers};
 
 thread_local! {
@@ -210,25 +210,4 @@ fn d5_events_are_published_again_only_where_they_came_from() {
     drop(one);
     let back = two.publish_all(applied).unwrap_err().into_inner();
     assert_eq!(back[0].downcast_ref(), Some(&1_u32));
-}
-
-#[test]
-fn d4_a_view_of_a_delayed_bus_that_has_gone_hands_back_what_is_published() {
-    let alive = Census::new();
-    let bus = Deferred::from_fn(|_: &Counted, _| Ok(()));
-    let delayed = DelayedBus::new(bus.clone());
-    let view = delayed.as_deferred();
-    let other = delayed.clone();
-    drop(delayed);
-    view.publish(alive.born()).unwrap();
-    assert_eq!(view.apply(Commit::Real).unwrap(), 1);
-    drop(other);
-    assert_eq!(alive.alive(), 0, "what it had collected goes with it");
-
-    assert!(view.publish(alive.born()).is_err());
-    assert!(view.publish_all([alive.born()]).is_err());
-    // What others publish is theirs.
-    bus.publish(alive.born()).unwrap();
-    assert_eq!(view.apply(Commit::Real).unwrap(), 0);
-    assert_eq!(bus.apply(Commit::Real).unwrap().len(), 1);
 }
