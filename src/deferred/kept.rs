@@ -99,6 +99,7 @@ impl<B: DeferredBus> Kept<B> {
             }
             collected
         };
+        let count = if late.is_empty() { count } else { 0 };
         drop_all(late);
         count
     }

@@ -147,3 +147,23 @@ fn d7_an_effect_that_asks_for_the_context_that_it_has_is_told() {
         assert_eq!(*bus.context().unwrap(), 11);
     });
 }
+
+#[test]
+fn d5_a_view_that_collects_as_the_owner_goes_collects_nothing() {
+    guarded(|| {
+        let owner = Arc::new(Mutex::new(Some(MultiBus::new())));
+        let last = Arc::clone(&owner);
+        let bus = Deferred::by(Told {
+            collect: Some(Box::new(move |_| {
+                let multi = last.lock().take();
+                drop(multi);
+                Box::new(|_, _| Ok(()))
+            })),
+            ..Told::default()
+        });
+        let handle = owner.lock().as_ref().unwrap().wrap(bus);
+        handle.publish(1).unwrap();
+        assert_eq!(handle.as_deferred().apply(Commit::Real).unwrap(), 0);
+        assert_eq!(handle.publish(2).unwrap_err().into_inner(), 2);
+    });
+}

@@ -325,3 +325,16 @@ fn d3_a_panic_with_a_value_that_panics_as_it_goes_is_the_failure_of_its_event() 
     );
     assert_eq!(labels(&error.remaining), ["after"]);
 }
+
+#[test]
+fn d4_events_and_an_applier_that_all_panic_as_they_go_end_no_process() {
+    let applier = Bomb("applier");
+    let delayed = DelayedBus::new(Deferred::from_fn(move |_: &Bomb, _| {
+        let _ = &applier;
+        Ok(())
+    }));
+    delayed
+        .publish_all([Bomb("first"), Bomb("second")])
+        .unwrap();
+    panic_of(|| drop(delayed));
+}

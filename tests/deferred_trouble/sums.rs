@@ -180,6 +180,8 @@ fn d5_an_owner_that_goes_meanwhile_leaves_each_event_run_or_handed_back_or_disca
                                 back.fetch_add(1, Ordering::Relaxed);
                             }
                         }
+                        // It keeps nothing alive.
+                        handle
                     })
                 })
                 .collect();
@@ -187,14 +189,15 @@ fn d5_an_owner_that_goes_meanwhile_leaves_each_event_run_or_handed_back_or_disca
             Dice::new(round).dawdle();
             let applied = multi.apply(Commit::Real).unwrap().len();
             drop(multi);
-            for thread in publishers {
-                thread.join().unwrap();
-            }
+            let handles: Vec<_> = (publishers.into_iter())
+                .map(|thread| thread.join().unwrap())
+                .collect();
             let ends = ends.lock();
             assert_eq!(ends.ran.len(), applied);
             assert!(ends.ran.values().all(|times| *times == 1));
             assert!(applied + back.load(Ordering::Relaxed) <= PUBLISHERS * EVENTS as usize);
             assert_eq!(census.alive(), 0, "round {round}: nothing stays behind");
+            assert_eq!(handles.len(), PUBLISHERS);
         });
     }
 }
