@@ -6,7 +6,7 @@ use super::collected::Later;
 use super::commit::Commit;
 use crate::BoxError;
 
-/// What applies the events of a [`Deferred`] bus: one method to write.
+/// What applies the events of a [`Deferred`](crate::Deferred) bus: one method to write.
 ///
 /// ```
 /// use chanbus::{ApplyEvent, Commit, Deferred, DeferredBus, Publish};
@@ -69,7 +69,7 @@ pub trait ApplyEvent: Send + Sync + 'static {
     /// ```
     fn apply_event(&self, event: &Self::Event, commit: Commit) -> Result<(), Self::Error>;
 
-    /// What is to run later when an event is [collected](DeferredBus::collect): unless you say otherwise,
+    /// What is to run later when an event is [collected](crate::DeferredBus::collect): unless you say otherwise,
     /// [`apply_event`](ApplyEvent::apply_event). For what should be fixed at that moment.
     ///
     /// A panic in it comes when the event is run, as its failure.

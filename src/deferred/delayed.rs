@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyError, PublishError};
-use super::kept::Kept;
+use super::kept::Owned;
 use super::publish::{DeferredBus, Publish};
 use super::view::AsDeferred;
 
@@ -50,7 +50,7 @@ use super::view::AsDeferred;
 /// let _ = delayed.as_deferred().apply(Commit::Real);
 /// ```
 pub struct DelayedBus<B: DeferredBus> {
-    kept: Arc<Kept<B>>,
+    owned: Arc<Owned<B>>,
 }
 
 impl<B: DeferredBus> DelayedBus<B> {
@@ -64,7 +64,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     #[must_use]
     pub fn new(bus: B) -> Self {
         DelayedBus {
-            kept: Arc::new(Kept::new(bus)),
+            owned: Arc::new(Owned::new(bus)),
         }
     }
 
@@ -94,7 +94,7 @@ impl<B: DeferredBus> DelayedBus<B> {
         &self,
         commit: Commit,
     ) -> Result<Vec<B::Event>, ApplyError<B::Event, B::Error>> {
-        Collected::run_all(self.kept.take(), commit)
+        Collected::run_all(self.owned.kept().take(), commit)
     }
 
     /// A view for code that asks for a [`DeferredBus`] and applies it: its `apply` runs nothing, but collects what was
@@ -118,7 +118,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// ```
     #[must_use]
     pub fn as_deferred(&self) -> AsDeferred<B> {
-        AsDeferred::new(Arc::clone(&self.kept))
+        AsDeferred::new(Arc::clone(self.owned.kept()))
     }
 }
 
@@ -126,21 +126,21 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
     type Event = B::Event;
 
     fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
-        self.kept.publish(event)
+        self.owned.kept().publish(event)
     }
 
     fn publish_all(
         &self,
         events: impl IntoIterator<Item = B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.kept.publish_all(events)
+        self.owned.kept().publish_all(events)
     }
 }
 
 impl<B: DeferredBus> Clone for DelayedBus<B> {
     fn clone(&self) -> Self {
         DelayedBus {
-            kept: Arc::clone(&self.kept),
+            owned: Arc::clone(&self.owned),
         }
     }
 }
@@ -148,7 +148,7 @@ impl<B: DeferredBus> Clone for DelayedBus<B> {
 impl<B: DeferredBus> fmt::Debug for DelayedBus<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedBus")
-            .field("collected", &self.kept.collected())
+            .field("collected", &self.owned.kept().collected())
             .finish_non_exhaustive()
     }
 }

@@ -179,6 +179,26 @@ impl<B: DeferredBus> Kept<B> {
     }
 }
 
+/// What a `DelayedBus` has of it: when the last of its handles goes, views of it must not go on publishing to where
+/// nobody applies.
+pub(super) struct Owned<B: DeferredBus>(Arc<Kept<B>>);
+
+impl<B: DeferredBus> Owned<B> {
+    pub(super) fn new(bus: B) -> Self {
+        Owned(Arc::new(Kept::new(bus)))
+    }
+
+    pub(super) fn kept(&self) -> &Arc<Kept<B>> {
+        &self.0
+    }
+}
+
+impl<B: DeferredBus> Drop for Owned<B> {
+    fn drop(&mut self) {
+        self.0.empty(|_| {});
+    }
+}
+
 /// When the last handle goes, of a bus that nobody has ended.
 impl<B: DeferredBus> Drop for Kept<B> {
     fn drop(&mut self) {

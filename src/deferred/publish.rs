@@ -90,7 +90,7 @@ pub trait Publish {
 ///
 /// Each event is run once: [`apply`](DeferredBus::apply) and [`collect`](DeferredBus::collect) first take all
 /// that was published so far. So what an effect publishes while it runs belongs to the next apply. Two threads
-/// that apply at the same time have what each of them took, in order, and run it side by side.
+/// that apply or collect at the same time have what each of them took, in order, and run it side by side.
 ///
 /// Usually you need not implement this: implement [`ApplyEvent`](crate::ApplyEvent), which has one method, and
 /// take a [`Deferred`](crate::Deferred) of it. Dropping the last handle of a bus discards what was not applied.

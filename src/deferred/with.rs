@@ -1,9 +1,11 @@
 //! One's own bus, or that of the caller (D6).
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::collected::Collected;
 use super::commit::Commit;
-use super::error::ApplyErrorOf;
+use super::error::{ApplyError, ApplyErrorOf, EffectError, Failed};
 use super::multi::{Applied, MultiBus, Orchestrator};
 use super::publish::DeferredBus;
 use super::queue::drop_all;
@@ -16,13 +18,15 @@ use super::queue::drop_all;
 /// - *Given one*: when `work` returns `Ok`, what it published is handed over as one, and the orchestrator's owner
 ///   applies it. `commit` and `finish` have no effect: it is the owner who says.
 /// - *Given none*: `finish.run()` applies what was published so far, at that moment; what is left is applied when `work`
-///   returns `Ok`. If it is a dry run, all effects are told.
+///   returns `Ok`, and so is what its effects publish, until nothing is left: effects that always publish more would
+///   never come to an end.
 /// - *In both cases* an `Err` or a panic of `work` discards what this call published and was not applied. What the caller
 ///   or others published stays.
 ///
 /// # Errors
 ///
-/// What `work` says; or, given none, the [`ApplyError`](crate::ApplyError) of what was left.
+/// What `work` says; or, given none, the [`ApplyError`] of what was left. Given one whose owner went
+/// while `work` ran, an `ApplyError` hands back all that it published.
 ///
 /// ```
 /// use chanbus::{BasicBus, BoxError, Commit, DeferredBus, Effect, MultiBus, Orchestrator, Publish, with_orchestrator};
@@ -67,10 +71,32 @@ where
     };
     let result = work(&own.orchestrator(), &finish)?;
     match given {
-        Some(given) => drop(given.wrap(own)),
-        None => drop_all(own.apply(commit)?.into_iter().collect()),
+        Some(given) => hand_over(own, given)?,
+        None => loop {
+            let applied: Vec<_> = own.apply(commit)?.into_iter().collect();
+            if applied.is_empty() {
+                break;
+            }
+            drop_all(applied);
+        },
     }
     Ok(result)
+}
+
+/// Gives all that was published to the owner of an orchestrator; back, if he went meanwhile.
+fn hand_over(own: MultiBus, given: &Orchestrator) -> Result<(), ApplyErrorOf<MultiBus>> {
+    let Err(own) = given.adopt(own) else {
+        return Ok(());
+    };
+    let mut left = own.collect().into_iter();
+    let Some(first) = left.next() else {
+        return Ok(());
+    };
+    let label = first.label().map(Arc::from);
+    let error = EffectError::Failed("its owner has gone, and nobody applies it".into());
+    let failed = Failed::new(first.into_event(), label, error);
+    let remaining = left.map(Collected::into_event).collect();
+    Err(ApplyError::new(Vec::new(), failed, remaining).map_applied(|_| Applied::default()))
 }
 
 /// The moment to apply, if it is the callee's to choose: see [`with_orchestrator`].

@@ -159,7 +159,7 @@ fn d4_a_delayed_bus_is_a_handle() -> Done {
     Ok(())
 }
 
-/// The view outlives the handle that it is of, and keeps what it collected.
+/// And says so to who still publishes by a view.
 #[test]
 fn d4_dropping_a_delayed_bus_discards_what_was_collected() -> Done {
     let (log, census) = (Log::default(), crate::common::Census::new());
@@ -171,9 +171,13 @@ fn d4_dropping_a_delayed_bus_discards_what_was_collected() -> Done {
         Ok(())
     }))?;
     let view = delayed.as_deferred();
+    let other = delayed.clone();
     drop(delayed);
     assert_eq!((view.apply(Commit::Real)?, census.alive()), (1, 1));
-    drop(view);
-    assert_eq!((census.alive(), log.take().len()), (0, 0));
+    drop(other);
+    assert_eq!((census.alive(), view.apply(Commit::Real)?), (0, 0));
+    let back = view.publish(log.effect("b")).unwrap_err();
+    assert_eq!(back.into_inner().label(), "b");
+    assert!(log.take().is_empty());
     Ok(())
 }

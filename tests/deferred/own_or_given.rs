@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chanbus::{
-    BasicBus, BoxError, Commit, DeferredBus, Error, Finish, MultiBus, Orchestrator, Publish,
-    with_orchestrator,
+    ApplyErrorOf, BasicBus, BoxError, Commit, DeferredBus, Effect, Error, Finish, MultiBus,
+    Orchestrator, Publish, with_orchestrator,
 };
 
 use crate::common::Census;
@@ -317,4 +317,54 @@ fn d6_a_call_is_handed_over_as_one() -> Done {
     assert_eq!(multi.apply(Commit::Real)?.len(), 2);
     assert_eq!(log.take(), ["n1", "n2"]);
     Ok(())
+}
+
+/// What effects publish during the last apply has no other to wait for.
+#[test]
+fn d6_what_effects_publish_at_the_end_runs_too() -> Done {
+    let log = Log::default();
+    with_orchestrator(None, Commit::Real, |buses, _| {
+        let effects = buses.wrap(BasicBus::new());
+        let (again, first, second) = (effects.clone(), log.clone(), log.clone());
+        effects.publish(Effect::new("first", move |_| {
+            first.write("first");
+            let line = second.clone();
+            again.publish(Effect::new("second", move |_| {
+                line.write("second");
+                Ok(())
+            }))?;
+            Ok(())
+        }))?;
+        Ok::<_, chanbus::Error>(())
+    })?;
+    assert_eq!(log.take(), ["first", "second"]);
+    Ok(())
+}
+
+/// Nothing is lost where the owner goes while the work is done.
+#[test]
+fn d6_an_owner_that_goes_meanwhile_hands_all_back() {
+    let log = Log::default();
+    let multi = MultiBus::new();
+    let given = multi.orchestrator();
+    let mut owner = Some(multi);
+    let error = with_orchestrator(Some(&given), Commit::Real, |buses, _| {
+        let effects = buses.wrap(BasicBus::new());
+        effects.publish(log.effect("a")).unwrap();
+        effects.publish(log.effect("b")).unwrap();
+        owner = None;
+        Ok::<_, ApplyErrorOf<MultiBus>>(())
+    })
+    .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`a`, number 1 of 2, failed: its owner has gone")
+    );
+    let back: Vec<_> = error.into_unapplied();
+    let labels = back
+        .iter()
+        .map(|event| event.downcast_ref::<Effect>().unwrap().label());
+    assert_eq!(labels.collect::<Vec<_>>(), ["a", "b"]);
+    assert!(log.take().is_empty());
 }

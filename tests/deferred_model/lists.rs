@@ -440,12 +440,16 @@ impl Lists {
                 Said::Call(finished, Ok(()))
             }
             (Ok(()), None) => {
-                let ids = self.take(own);
-                let ran = self.run_all(ids, call.real);
-                let result = if ran.failed.is_some() {
-                    Err(Some(ran))
-                } else {
-                    Ok(())
+                // Also what its effects publish.
+                let result = loop {
+                    let ids = self.take(own);
+                    if ids.is_empty() {
+                        break Ok(());
+                    }
+                    let ran = self.run_all(ids, call.real);
+                    if ran.failed.is_some() {
+                        break Err(Some(ran));
+                    }
                 };
                 Said::Call(finished, result)
             }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use super::Shared;
 use super::part::{Delayed, Part};
 use super::wrapped::Wrapped;
+use super::{MultiBus, Shared};
 use crate::deferred::publish::DeferredBus;
 
-/// Wraps buses in a [`MultiBus`](crate::MultiBus), and can do nothing else with it: what to give to functions
+/// Wraps buses in a [`MultiBus`], and can do nothing else with it: what to give to functions
 /// that bring buses of their own. A cheap handle; it does not keep the `MultiBus`.
 ///
 /// ```
@@ -49,7 +49,7 @@ impl Orchestrator {
         Orchestrator { shared }
     }
 
-    /// Adds a bus, after those that are there; as [`MultiBus::wrap`](crate::MultiBus::wrap). When the `MultiBus` has
+    /// Adds a bus, after those that are there; as [`MultiBus::wrap`]. When the `MultiBus` has
     /// gone, those who publish are told.
     ///
     /// ```
@@ -69,6 +69,17 @@ impl Orchestrator {
             None => part.end(),
         }
         Wrapped::new(part)
+    }
+
+    /// Takes in what a call has published to its own; gives it back if the owner has gone.
+    pub(in crate::deferred) fn adopt(&self, own: MultiBus) -> Result<(), MultiBus> {
+        match self.shared.upgrade() {
+            Some(shared) => {
+                shared.add(Arc::new(Delayed::new(own)));
+                Ok(())
+            }
+            None => Err(own),
+        }
     }
 
     /// Whether there is nobody to apply what would be published.
