@@ -17,4 +17,5 @@ pages! {
     #[cfg(feature = "json")] starstreamer "starstreamer.md",
     mtaio "mtaio.md",
     pyventus "pyventus.md",
+    shared_event_bus "shared-event-bus.md",
 }

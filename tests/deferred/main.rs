@@ -8,6 +8,7 @@ mod common;
 
 mod by_hand;
 mod delayed;
+mod destructors;
 mod errors;
 mod inside;
 mod lives;

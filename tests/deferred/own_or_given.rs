@@ -300,6 +300,31 @@ fn d6_what_the_caller_published_stays() -> Done {
     Ok(())
 }
 
+/// Also to clones of the very bus that a call has wrapped.
+#[test]
+fn d6_what_others_publish_to_the_same_bus_stays() -> Done {
+    let (multi, log) = (MultiBus::new(), Log::default());
+    let (shared, owner) = (log.numbers("shared "), multi.orchestrator());
+    let own = multi.wrap(shared.clone());
+    own.publish(1)?;
+    for (given, fails) in [(None, true), (Some(&owner), true), (Some(&owner), false)] {
+        let result = with_orchestrator(given, Commit::Real, |buses, _| {
+            buses.wrap(shared.clone()).publish(2)?;
+            own.publish(3)?;
+            if fails { Err(Error::Closed) } else { Ok(()) }
+        });
+        assert_eq!(result.is_err(), fails);
+        assert_eq!(log.take(), [""; 0]);
+    }
+    let applied = multi.apply(Commit::Real)?;
+    assert_eq!(applied.events_of(&own), [&1, &3, &3, &3]);
+    assert_eq!(
+        log.take(),
+        ["shared 1", "shared 3", "shared 3", "shared 3", "shared 2"]
+    );
+    Ok(())
+}
+
 /// Without a `finish`, as a part of something larger, nothing runs in the middle even where others apply.
 #[test]
 fn d6_a_call_is_handed_over_as_one() -> Done {

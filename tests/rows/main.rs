@@ -13,6 +13,7 @@ mod mtaio_handlers;
 mod pyventus;
 mod pyventus_executors;
 mod shared_event_bus;
+mod shared_event_bus_many;
 mod starstreamer;
 mod starstreamer_emitting;
 mod starstreamer_failures;
