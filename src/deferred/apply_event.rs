@@ -1,5 +1,6 @@
 //! What a bus of one's own has to say: how an event is applied.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::collected::Later;
@@ -42,7 +43,7 @@ pub trait ApplyEvent: Send + Sync + 'static {
     type Event: Send + Sync + 'static;
 
     /// What is wrong when an event cannot be applied; [`BoxError`] takes any.
-    type Error: Into<BoxError> + Send + Sync + 'static;
+    type Error: Into<BoxError> + fmt::Debug + fmt::Display + Send + Sync + 'static;
 
     /// Does what the event says, or, in a dry run, checks whether it could.
     ///

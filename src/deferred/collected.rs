@@ -208,10 +208,10 @@ impl<E, X> Collected<E, X> {
                 label,
                 later,
             } = item;
-            // What it captured goes here, and must not take the others along.
-            let later = later.ok().and_then(|mut there| there.0.take());
-            let dropped = caught(|| drop(later)).map_err(EffectError::thrown);
-            if let Err(error) = result.and(dropped) {
+            // What it captured goes here, behind its shield: if that panics, it has acted all the same, and
+            // must not run again.
+            drop(later);
+            if let Err(error) = result {
                 let remaining = items.map(Self::into_event).collect();
                 return Err(ApplyError::new(
                     applied,

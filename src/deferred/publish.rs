@@ -109,7 +109,7 @@ pub trait Publish {
 /// ```
 pub trait DeferredBus: Publish {
     /// What an effect says when it fails.
-    type Error: Into<BoxError> + Send + Sync + 'static;
+    type Error: Into<BoxError> + fmt::Debug + fmt::Display + Send + Sync + 'static;
 
     /// What [`apply`](DeferredBus::apply) says that it applied; most often `Vec<Self::Event>`.
     type Applied;

@@ -1,7 +1,7 @@
 //! D3: the first error stops, and everything comes back; nothing is lost and nothing runs twice.
 
 use chanbus::{
-    ApplyErrorOf, BasicBus, BoxError, Collected, Commit, Deferred, DeferredBus, DelayedBus, Effect,
+    ApplyErrorOf, BasicBus, Collected, Commit, Deferred, DeferredBus, DelayedBus, Effect,
     EffectError, MultiBus, Publish,
 };
 
@@ -192,11 +192,13 @@ fn d3_errors_keep_their_types() -> Done {
     #[derive(Debug, PartialEq)]
     struct Full(u32);
 
-    impl From<Full> for BoxError {
-        fn from(full: Full) -> Self {
-            format!("full at {}", full.0).into()
+    impl std::fmt::Display for Full {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "full at {}", self.0)
         }
     }
+
+    impl std::error::Error for Full {}
 
     struct Shelf;
 
@@ -219,6 +221,9 @@ fn d3_errors_keep_their_types() -> Done {
     multi.wrap(shelf).publish(8)?;
     let error = multi.apply(Commit::Real).unwrap_err();
     assert_eq!(error.to_string(), "effect number 1 of 1 failed: full at 8");
-    assert!(!error.failed.error.is_panic());
+    let EffectError::Failed(any) = error.failed.error else {
+        panic!("it did not panic");
+    };
+    assert_eq!(any.downcast_ref(), Some(&Full(8)));
     Ok(())
 }

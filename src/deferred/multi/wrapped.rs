@@ -35,7 +35,6 @@ use crate::deferred::view::AsDeferred;
 /// let effects = MultiBus::new().wrap(BasicBus::new());
 /// let _ = effects.as_deferred().apply(Commit::Real);
 /// ```
-#[must_use = "the way to publish to the bus"]
 pub struct Wrapped<B: DeferredBus> {
     part: Arc<Delayed<B>>,
 }

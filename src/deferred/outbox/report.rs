@@ -76,7 +76,6 @@ impl Committed {
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[must_use = "it tells which hooks failed; who does not want to know drops the outbox or savepoint"]
 pub struct RolledBack {
     /// How many events were discarded.
     pub discarded: usize,
