@@ -10,7 +10,7 @@ use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed, PublishError};
 use super::publish::{Crate, DeferredBus, Publish};
 use super::queue::Queue;
-use crate::shield::{caught, discard};
+use crate::shield::{caught, discard, drop_shielded};
 
 /// A bus that keeps events until they are applied, by what it was made with.
 ///
@@ -121,7 +121,8 @@ impl<A: ApplyEvent> Deferred<A> {
         let Inner { applier, queue } = inner;
         match Arc::try_unwrap(applier) {
             Ok(applier) => {
-                drop(queue);
+                // The applier is asked for: it comes, whatever events do as they go.
+                drop_shielded(queue);
                 Ok(applier)
             }
             // What was collected and not yet run holds it, too; then all stays as it was.

@@ -164,7 +164,7 @@ impl<C: Send + 'static> SideEffectsBus<C> {
     ///
     /// # Errors
     ///
-    /// As [`context`](SideEffectsBus::context).
+    /// As [`context`](SideEffectsBus::context); the other one is dropped.
     ///
     /// ```
     /// # use chanbus::SideEffectsBus;

@@ -265,3 +265,22 @@ fn d7_the_context_is_the_same_behind_other_buses() -> Done {
     assert!(format!("{:?} {:?}", bus.context()?, bus).contains("[1, 2, 3]"));
     Ok(())
 }
+
+/// The context comes out, whatever the effects do as they go.
+#[test]
+fn d7_the_context_comes_out_where_destructors_panic() {
+    struct Goes;
+    impl Drop for Goes {
+        fn drop(&mut self) {
+            panic!("goes");
+        }
+    }
+    let bus = SideEffectsBus::new(7);
+    let goes = Goes;
+    bus.publish(SideEffect::new("never", move |_, _| {
+        let _ = &goes;
+        Ok(())
+    }))
+    .unwrap();
+    assert_eq!(bus.into_context().unwrap(), 7);
+}
