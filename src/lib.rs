@@ -229,8 +229,8 @@
 //! # Deferred buses
 //!
 //! What a function has to do besides its result (mails, rows, announcements) can be collected while it works, and
-//! done when all is known to be well: tried first, refused without a trace, reported, and undone by what is known
-//! to have been done. Functions publish; their caller applies.
+//! done when all is known to be well: tried first, refused before anything is done, reported, and, where it stops in
+//! the middle, gone on with or undone by what is known to have been done. Functions publish; their caller applies.
 //!
 //! ```
 //! use chanbus::{BasicBus, BoxError, Commit, DeferredBus, Effect, MultiBus, Orchestrator, Publish, with_orchestrator};
@@ -265,12 +265,15 @@
 //! | [`DelayedBus`] | wraps a bus for those who must not apply |
 //! | [`MultiBus`] | applies many buses as one; an [`Orchestrator`] is the right to add one |
 //! | [`with_orchestrator`] | the caller's bus, or one's own |
+//! | [`Bus::deferred`] | a deferred bus that emits on a live one, as one effect among others |
+//! | [`Outbox`] | no deferred bus, but the same for events alone: all are emitted together, beside a transaction, or none |
 //!
 //! - An apply first takes what was published, then runs it, in order, each event once. What is published meanwhile, by
 //!   effects, too, belongs to the next one.
 //! - The first effect that fails, or panics, stops it; the [`ApplyError`] has what was applied, what failed, and what
 //!   remains, to be published again or not. Nothing is undone by itself.
-//! - A [dry run](Commit::DryRun) is the default, and it is the effects that make it one: each is told.
+//! - A [dry run](Commit::DryRun) is the default, and it is the effects that make it one: each is told. Each is tried against
+//!   the state as it is, without what those before it would have done.
 //! - Dropping a bus discards what was not applied. A handle whose owner has gone hands back what is published.
 //! - All is kept in memory, without bounds: it is for what one piece of work does, not for queues.
 //!
@@ -488,7 +491,7 @@ pub use clock::{Clock, ManualClock};
 pub use deferred::{
     AnyEvent, Applied, ApplyError, ApplyErrorOf, ApplyEvent, AsDeferred, BasicBus, Collected,
     Commit, CommitError, Committed, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus,
-    Effect, EffectError, Failed, Finish, FromFn, HookFailure, HookPlace, Later, MultiBus,
+    Effect, EffectError, EmitOn, Failed, Finish, FromFn, HookFailure, HookPlace, Later, MultiBus,
     Orchestrator, Outbox, Publish, PublishError, RolledBack, RunEffect, RunSideEffect, Savepoint,
     SideEffect, SideEffectsBus, Wrapped, with_orchestrator,
 };

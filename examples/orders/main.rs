@@ -1,7 +1,7 @@
 //! Orders whose effects are collected while they are placed, tried, and then done as one.
 //!
 //! ```text
-//! cargo run --example orders
+//! cargo run --release --example orders
 //! ```
 //!
 //! An order reserves stock, mails the buyer, and is announced on a live bus. None of that happens while it is placed:
@@ -62,9 +62,15 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .into_iter()
         .cloned()
         .collect();
+    let labels: Vec<&str> = error
+        .applied
+        .iter()
+        .filter_map(|event| event.label())
+        .collect();
+    println!("   done: {}; {shop}", labels.join(", "));
     println!(
-        "   done: {done:?}; not done: {} effects; {shop}",
-        error.remaining.len()
+        "   not done: {} effects, with the one that failed",
+        error.remaining.len() + 1
     );
     agree("in the middle", shop.state(), ([1, 2, 0], 1))?;
 

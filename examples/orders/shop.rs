@@ -183,7 +183,7 @@ impl fmt::Display for Shop {
         let ([violins, bows, pianos], sent) = self.state();
         write!(
             f,
-            "{violins} violins, {bows} bows, {pianos} pianos, {sent} mails sent"
+            "violins: {violins}, bows: {bows}, pianos: {pianos}, mails sent: {sent}"
         )
     }
 }

@@ -94,11 +94,11 @@ impl<E, X> Collected<E, X> {
     /// The same for another kind of event, that holds this one.
     pub(super) fn converted<F, Y>(
         self,
-        event: impl FnOnce(E) -> F,
+        event: impl FnOnce(E, Option<Arc<str>>) -> F,
         later: impl FnOnce(Later<E, X>) -> Later<F, Y>,
     ) -> Collected<F, Y> {
         Collected {
-            event: event(self.event),
+            event: event(self.event, self.label.clone()),
             label: self.label,
             later: self
                 .later

@@ -14,7 +14,8 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Commit {
-    /// Check all that can be checked, and change nothing.
+    /// Check all that can be checked, and change nothing. Each effect is tried against the state as it is: it does not see
+    /// what those before it would have done, and so may pass or fail where the real one does not.
     #[default]
     DryRun,
     /// Act.

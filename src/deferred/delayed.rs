@@ -13,9 +13,6 @@ use super::view::AsDeferred;
 /// Wraps a bus, for parts of a program that publish and must not apply: it has no
 /// [`apply`](DeferredBus::apply). Its owner runs what came together.
 ///
-/// It keeps what is published [apart](DeferredBus::apart), so several may wrap clones of one bus, and each runs its own.
-/// What is on the wrapped bus itself runs with the first of them that is applied.
-///
 /// A cheap handle: clones are the same bus.
 ///
 /// ```
@@ -31,6 +28,9 @@ use super::view::AsDeferred;
 /// assert_eq!(delayed.apply_without_delay(Commit::Real)?.len(), 2);
 /// # Ok::<(), chanbus::Error>(())
 /// ```
+///
+/// It keeps what is published [apart](DeferredBus::apart), so several may wrap clones of one bus, and each runs its own.
+/// What is on the wrapped bus itself runs with the first of them that is applied.
 ///
 /// It is no [`DeferredBus`] itself:
 ///
@@ -86,6 +86,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// assert_eq!(applied[1].label(), "second");
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[doc(alias = "apply")]
     #[expect(
         clippy::type_complexity,
         reason = "an alias would hide that it is the error of a list"
@@ -106,7 +107,7 @@ impl<B: DeferredBus> DelayedBus<B> {
     /// fn process(bus: &impl DeferredBus<Event = Effect>) -> Result<(), BoxError> {
     ///     bus.publish(Effect::new("process", |_| Ok(())))?;
     ///     // It believes that this acts.
-    ///     let _ = bus.apply(Commit::Real);
+    ///     bus.apply(Commit::Real)?;
     ///     Ok(())
     /// }
     ///
@@ -129,11 +130,8 @@ impl<B: DeferredBus> Publish for DelayedBus<B> {
         self.owned.kept().publish(event)
     }
 
-    fn publish_all(
-        &self,
-        events: impl IntoIterator<Item = B::Event>,
-    ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.owned.kept().publish_all(events)
+    fn publish_list(&self, events: Vec<B::Event>) -> Result<(), PublishError<Vec<B::Event>>> {
+        self.owned.kept().publish_list(events)
     }
 }
 

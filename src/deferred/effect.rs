@@ -34,7 +34,8 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// An effect of this label, which is told whether to act.
+    /// An effect of this label, which is told whether to act. It may be run more than once, dry and for real: so it
+    /// keeps what it captures.
     ///
     /// ```
     /// # use chanbus::Effect;

@@ -172,7 +172,9 @@ impl<E, X: fmt::Debug> fmt::Debug for Failed<E, X> {
 
 /// An apply that stopped: what was applied, what failed, and what remains, all of it whole and in order.
 ///
-/// What `remaining` has is on no bus any more: publish it again, or leave it.
+/// What `remaining` has is on no bus any more: publish it again, or leave it. To retry what failed, too, publish
+/// [`into_unapplied`](ApplyError::into_unapplied): it may have done a part, so effects that are retried should bear to
+/// be run twice.
 ///
 /// ```
 /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, Publish};

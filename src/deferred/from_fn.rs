@@ -31,24 +31,19 @@ where
     E: Send + Sync + 'static,
     F: Fn(&E, Commit) -> Result<(), BoxError> + Send + Sync + 'static,
 {
-    /// A bus whose events are applied by a closure.
+    /// A bus whose events are applied by a closure. They have no label in errors; an
+    /// [`ApplyEvent`](crate::ApplyEvent) can give them one.
     ///
     /// ```
-    /// use chanbus::{Bus, Commit, Deferred, DeferredBus, Event, Publish};
+    /// use chanbus::{Commit, Deferred, DeferredBus, Publish};
     ///
-    /// // Emits on a bus what was published, when it is applied for real.
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("order.*")?;
-    /// let emits = Deferred::from_fn(move |event: &Event<u32>, commit| {
-    ///     if commit.is_real() {
-    ///         bus.emit_event(event.clone())?;
-    ///     }
-    ///     Ok(())
+    /// let numbers = Deferred::from_fn(|number: &i32, _| match number {
+    ///     ..0 => Err("negative".into()),
+    ///     _ => Ok(()),
     /// });
-    /// emits.publish(Event::new("order.placed", 7)?)?;
-    /// assert!(sub.is_empty());
-    /// emits.apply(Commit::Real)?;
-    /// assert_eq!(*sub.recv()?.payload(), 7);
+    /// numbers.publish_all([1, -1, 2])?;
+    /// let error = numbers.apply(Commit::Real).unwrap_err();
+    /// assert_eq!(error.to_string(), "effect number 2 of 3 failed: negative");
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use]

@@ -73,14 +73,12 @@ impl<B: DeferredBus> Kept<B> {
         }
     }
 
-    pub(super) fn publish_all(
+    pub(super) fn publish_list(
         &self,
-        events: impl IntoIterator<Item = B::Event>,
+        events: Vec<B::Event>,
     ) -> Result<(), PublishError<Vec<B::Event>>> {
-        // The iterator is the user's: it may end the owner.
-        let events: Vec<_> = events.into_iter().collect();
         match self.buses() {
-            Some(buses) => buses.to().publish_all(events),
+            Some(buses) => buses.to().publish_list(events),
             None => Err(PublishError::new(events)),
         }
     }

@@ -74,6 +74,26 @@ pub trait Publish {
     where
         Self: Sized,
     {
+        // The iterator is the user's, and runs before anything is published.
+        self.publish_list(events.into_iter().collect())
+    }
+
+    /// As [`publish_all`](Publish::publish_all), by a list: also by a `dyn Publish`.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Publish::publish); those that were not published come back.
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, Effect, Publish};
+    ///
+    /// let bus = BasicBus::new();
+    /// let any: &dyn Publish<Event = Effect> = &bus;
+    /// any.publish_list(vec![Effect::new("one", |_| Ok(()))])?;
+    /// assert_eq!(bus.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    fn publish_list(&self, events: Vec<Self::Event>) -> Result<(), PublishError<Vec<Self::Event>>> {
         let mut events = events.into_iter();
         while let Some(event) = events.next() {
             if let Err(error) = self.publish(event) {
@@ -107,12 +127,16 @@ pub trait Publish {
 /// assert_eq!(error.remaining[0].label(), "send the mail");
 /// # Ok::<(), chanbus::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be applied from here",
+    note = "a `DelayedBus` or `Wrapped` passes for a `DeferredBus` by `.as_deferred()`"
+)]
 pub trait DeferredBus: Publish {
     /// What an effect says when it fails.
     type Error: Into<BoxError> + fmt::Debug + fmt::Display + Send + Sync + 'static;
 
     /// What [`apply`](DeferredBus::apply) says that it applied; most often `Vec<Self::Event>`.
-    type Applied;
+    type Applied: Send + Sync + 'static;
 
     /// Runs all that was published so far, in order, and takes it off the bus.
     ///
@@ -122,7 +146,7 @@ pub trait DeferredBus: Publish {
     /// # Errors
     ///
     /// The first effect that fails or panics stops it. Nothing is lost: the error has what was applied, what failed,
-    /// and what remains.
+    /// and what remains. (As a [`chanbus::Error`](crate::Error) it is its text only.)
     ///
     /// ```
     /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, Publish};
@@ -204,18 +228,15 @@ impl fmt::Debug for Crate {
 
 macro_rules! by_handle {
     ($($handle:ty, $apart:expr, $is_spent:expr;)*) => {$(
-        impl<B: Publish> Publish for $handle {
+        impl<B: Publish + ?Sized> Publish for $handle {
             type Event = B::Event;
 
             fn publish(&self, event: B::Event) -> Result<(), PublishError<B::Event>> {
                 (**self).publish(event)
             }
 
-            fn publish_all(
-                &self,
-                events: impl IntoIterator<Item = B::Event>,
-            ) -> Result<(), PublishError<Vec<B::Event>>> {
-                (**self).publish_all(events)
+            fn publish_list(&self, events: Vec<B::Event>) -> Result<(), PublishError<Vec<B::Event>>> {
+                (**self).publish_list(events)
             }
         }
 

@@ -21,9 +21,7 @@ impl<E> Queue<E> {
         self.0.lock().push(event);
     }
 
-    pub(super) fn extend(&self, events: impl IntoIterator<Item = E>) {
-        // The iterator is the user's: it runs before the lock is taken.
-        let mut events: Vec<E> = events.into_iter().collect();
+    pub(super) fn extend(&self, mut events: Vec<E>) {
         self.0.lock().append(&mut events);
     }
 

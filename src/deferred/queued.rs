@@ -141,10 +141,7 @@ impl<A: ApplyEvent> Publish for Deferred<A> {
         Ok(())
     }
 
-    fn publish_all(
-        &self,
-        events: impl IntoIterator<Item = A::Event>,
-    ) -> Result<(), PublishError<Vec<A::Event>>> {
+    fn publish_list(&self, events: Vec<A::Event>) -> Result<(), PublishError<Vec<A::Event>>> {
         self.inner.queue.extend(events);
         Ok(())
     }

@@ -34,7 +34,8 @@ trait Run<C>: FnMut(&mut C, Commit) -> Result<(), BoxError> + Send {}
 impl<C, F: FnMut(&mut C, Commit) -> Result<(), BoxError> + Send> Run<C> for F {}
 
 impl<C> SideEffect<C> {
-    /// A side effect of this label, which is given the context and told whether to act.
+    /// A side effect of this label, which is given the context and told whether to act. The closure has to name the
+    /// context's type, as below.
     ///
     /// ```
     /// # use chanbus::SideEffect;
@@ -182,7 +183,8 @@ impl<C: Send + 'static> SideEffectsBus<C> {
     ///
     /// # Errors
     ///
-    /// There are other handles, or collected effects that were neither run nor dropped; this one comes back.
+    /// There are other handles (a [`MultiBus`](crate::MultiBus) that has wrapped a clone has one, until it goes or next
+    /// forgets buses that are spent), or collected effects that were neither run nor dropped; this one comes back.
     ///
     /// ```
     /// # use chanbus::SideEffectsBus;

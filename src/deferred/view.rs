@@ -43,11 +43,8 @@ impl<B: DeferredBus> Publish for AsDeferred<B> {
         self.kept.publish(event)
     }
 
-    fn publish_all(
-        &self,
-        events: impl IntoIterator<Item = B::Event>,
-    ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.kept.publish_all(events)
+    fn publish_list(&self, events: Vec<B::Event>) -> Result<(), PublishError<Vec<B::Event>>> {
+        self.kept.publish_list(events)
     }
 }
 

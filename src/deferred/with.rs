@@ -23,14 +23,23 @@ use super::queue::drop_all;
 /// - *In both cases* an `Err` or a panic of `work` discards what this call published and was not applied. What the caller
 ///   or others published stays.
 ///
+/// What `finish.run()` has applied stays applied. What it returns is all that is told of what was applied: to report
+/// it, call it last, and look at [`is_mine`](Finish::is_mine).
+///
 /// # Errors
 ///
 /// What `work` says; or, given none, the [`ApplyError`] of what was left. Given one whose owner went
-/// while `work` ran, an `ApplyError` hands back all that it published.
+/// while `work` ran, an `ApplyError` hands back all that it published. An error type of your own takes it by an
+/// `impl From<ApplyErrorOf<MultiBus>>`.
+///
+/// By then this call's own `MultiBus` has gone, so the events in the error can be looked at, and be published one
+/// by one where their types are known ([`AnyEvent::downcast`](crate::AnyEvent::downcast)). Who wants to retry the whole
+/// makes a `MultiBus`, gives its orchestrator, and applies it.
 ///
 /// ```
 /// use chanbus::{BasicBus, BoxError, Commit, DeferredBus, Effect, MultiBus, Orchestrator, Publish, with_orchestrator};
 ///
+/// // The closure is the tail, so its error type is known; before a `?`, end it by `Ok::<_, BoxError>(..)`.
 /// fn place_order(name: &str, owner: Option<&Orchestrator>, commit: Commit) -> Result<u32, BoxError> {
 ///     with_orchestrator(owner, commit, |buses, finish| {
 ///         let effects = buses.wrap(BasicBus::new());

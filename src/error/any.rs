@@ -14,8 +14,8 @@ use crate::sync::Arc;
 
 /// Any error of this crate, for `?` in applications.
 ///
-/// Payloads that an [`EmitError`] hands back are dropped on the way into it; match on the
-/// operation's own error where they matter.
+/// What an [`EmitError`], a [`CommitError`], a [`PublishError`] or an [`ApplyError`] hands back is dropped on the
+/// way into it; match on the operation's own error where that matters.
 ///
 /// ```
 /// fn run() -> Result<(), chanbus::Error> {

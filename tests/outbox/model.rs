@@ -150,7 +150,7 @@ impl Model {
         let is_event = |item: &&Item| matches!(item, Item::Event(_));
         let discarded = gone.iter().filter(is_event).count();
         let mut failed = Vec::new();
-        for item in gone {
+        for item in gone.into_iter().rev() {
             if let Item::Undo(number, outcome) = item {
                 self.log.push(format!("undo {number}"));
                 if outcome != Outcome::Fine {

@@ -62,12 +62,12 @@ fn d8_savepoints_nest_three_deep_and_end_in_every_way() -> Done {
                 expected.push(2);
                 assert_eq!(payloads_of(outbox.events()), expected, "{ends:?}");
 
-                // Each that was given up, innermost first; those within one that it had kept go with it.
+                // Each that was given up, innermost first; those within one that it had kept go with it, before it.
                 let names = ["one", "two", "three"];
                 let mut undone = Vec::new();
                 let mut open: Vec<&str> = Vec::new();
                 for (name, end) in names.into_iter().zip(ends).rev() {
-                    open.insert(0, name);
+                    open.push(name);
                     if end != End::Commit {
                         undone.append(&mut open);
                     }
@@ -133,9 +133,9 @@ fn d8_hooks_belong_to_the_part_in_which_they_were_registered() -> Done {
     assert!(log.take().is_empty());
     let rolled_back = given_up.rollback();
     assert_eq!(labels(&rolled_back.failed), ["fails"]);
-    assert_eq!(log.take(), ["given up", "also"]);
+    assert_eq!(log.take(), ["also", "given up"]);
     log.on_all(&mut outbox, "last");
-    // In the order of registration, whatever part they came from.
+    // The last registered first, whatever part they came from.
     assert!(outbox.commit()?.is_complete());
     let expected = ["before", "after"]
         .map(|when| ["first", "kept", "last"].map(|who| format!("{when} {who}")));
@@ -157,7 +157,7 @@ fn d8_the_outbox_rolls_back_what_its_savepoints_kept() -> Done {
     kept.commit();
     log.on_all(&mut outbox, "last");
     assert_eq!(outbox.rollback().discarded, 1);
-    assert_eq!(log.take(), ["first", "kept", "last"]);
+    assert_eq!(log.take(), ["last", "kept", "first"]);
     Ok(())
 }
 

@@ -25,16 +25,22 @@ pub struct AnyEvent {
     /// Of the part that it is of.
     number: u64,
     kind: &'static str,
+    label: Option<Arc<str>>,
     /// As long as there are events of a part, it is not spent: they may be published again.
     part: Weak<dyn Part>,
     event: Box<dyn Any + Send + Sync>,
 }
 
 impl AnyEvent {
-    pub(super) fn new(part: &Arc<dyn Part>, event: Box<dyn Any + Send + Sync>) -> Self {
+    pub(super) fn new(
+        part: &Arc<dyn Part>,
+        label: Option<Arc<str>>,
+        event: Box<dyn Any + Send + Sync>,
+    ) -> Self {
         AnyEvent {
             number: part.number(),
             kind: part.kind(),
+            label,
             part: Arc::downgrade(part),
             event,
         }
@@ -75,12 +81,14 @@ impl AnyEvent {
         let AnyEvent {
             number,
             kind,
+            label,
             part,
             event,
         } = self;
         let back = |event| AnyEvent {
             number,
             kind,
+            label,
             part,
             event,
         };
@@ -103,6 +111,23 @@ impl AnyEvent {
     #[must_use]
     pub fn is<E: Any>(&self) -> bool {
         self.downcast_ref::<E>().is_some()
+    }
+
+    /// What its bus calls it, if anything: see [`ApplyEvent::label`](crate::ApplyEvent::label).
+    ///
+    /// ```
+    /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, MultiBus, Publish};
+    ///
+    /// let multi = MultiBus::new();
+    /// multi.wrap(BasicBus::new()).publish(Effect::new("mail ann", |_| Ok(())))?;
+    /// let applied = multi.apply(Commit::Real)?;
+    /// let done: Vec<_> = applied.iter().filter_map(|event| event.label()).collect();
+    /// assert_eq!(done, ["mail ann"]);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// The type of the bus that it is of, for people to read: as [`std::any::type_name`] says it.
@@ -152,6 +177,7 @@ impl AnyEvent {
         let AnyEvent {
             number,
             kind,
+            label,
             part: own,
             event,
         } = self;
@@ -159,6 +185,7 @@ impl AnyEvent {
             PublishError::new(AnyEvent {
                 number,
                 kind,
+                label,
                 part: own,
                 event,
             })
@@ -169,6 +196,7 @@ impl AnyEvent {
 impl fmt::Debug for AnyEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnyEvent")
+            .field("label", &self.label)
             .field("bus_type", &self.bus_type())
             .finish_non_exhaustive()
     }

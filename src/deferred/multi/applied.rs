@@ -37,7 +37,7 @@ impl Applied {
         Applied { events }
     }
 
-    /// The events of one bus, wherever in the tree of buses it is, in their order.
+    /// The events of one bus, wherever in the tree of buses it is, in their order; none of a bus that was not in it.
     ///
     /// ```
     /// use chanbus::{Commit, Deferred, DeferredBus, MultiBus, Publish};

@@ -114,6 +114,9 @@ impl MultiBus {
     /// each applies or discards its own. What is on the bus itself runs before that, with the first that is
     /// applied.
     ///
+    /// Wrapping a clone once more adds it at the end. So where several functions wrap their own, their buses run function by
+    /// function; to have all of one kind before all of another, wrap each once, and pass the handles on.
+    ///
     /// Wrapping a `MultiBus` in itself, in one step or in several, runs nothing twice, but keeps it alive for ever.
     ///
     /// ```

@@ -98,7 +98,8 @@ impl<B: DeferredBus + Send + Sync + 'static> Taken for TakenOff<B> {
     fn into_any(self: Box<Self>) -> Vec<Collected<AnyEvent, BoxError>> {
         let part: Arc<dyn Part> = self.part;
         let erased = |item: Collected<B::Event, B::Error>| {
-            item.converted(|event| AnyEvent::new(&part, Box::new(event)), erase_later)
+            let event = |event, label| AnyEvent::new(&part, label, Box::new(event));
+            item.converted(event, erase_later)
         };
         self.items.into_iter().map(erased).collect()
     }

@@ -74,11 +74,8 @@ impl<B: DeferredBus> Publish for Wrapped<B> {
         self.part.kept.publish(event)
     }
 
-    fn publish_all(
-        &self,
-        events: impl IntoIterator<Item = B::Event>,
-    ) -> Result<(), PublishError<Vec<B::Event>>> {
-        self.part.kept.publish_all(events)
+    fn publish_list(&self, events: Vec<B::Event>) -> Result<(), PublishError<Vec<B::Event>>> {
+        self.part.kept.publish_list(events)
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Hook<A: ?Sized> {
     pub(super) act: Box<A>,
 }
 
-/// Those of one outbox, each list in order of registration.
+/// Those of one outbox, each list in order of registration (those of a rollback run from its end).
 pub(super) struct Hooks<T: Send + Sync + 'static> {
     pub(super) before: VecDeque<Hook<Before<T>>>,
     pub(super) after: Vec<Hook<After>>,
@@ -92,16 +92,16 @@ impl<A: ?Sized> Hook<A> {
     }
 }
 
-/// Runs those of a rollback that somebody hears of; who failed comes back.
+/// Runs those of a rollback that somebody hears of, the last first; who failed comes back.
 pub(super) fn undo(hooks: Vec<Hook<Undo>>) -> Vec<HookFailure> {
     let run = |hook: Hook<Undo>| hook.run(HookPlace::AfterRollback, |act| act());
-    hooks.into_iter().filter_map(run).collect()
+    hooks.into_iter().rev().filter_map(run).collect()
 }
 
 /// Runs those of a rollback that nobody hears of: a panic goes to the bus's hook, and there is no
 /// place for an error.
 pub(super) fn undo_unheard<T: Send + Sync + 'static>(hooks: Vec<Hook<Undo>>, batch: &Batch<T>) {
-    for Hook { act, .. } in hooks {
+    for Hook { act, .. } in hooks.into_iter().rev() {
         if let Some(Err(error)) = batch.shielded(PanicPlace::Hook, act) {
             batch.shielded(PanicPlace::Destructor, || drop(error));
         }

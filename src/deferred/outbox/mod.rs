@@ -104,14 +104,16 @@ impl<T: Send + Sync + 'static> Bus<T> {
 ///
 /// # Hooks
 ///
-/// Code that runs as the outbox ends, each with a label by which its failure is reported, and in the order in
-/// which it was registered:
+/// Code that runs as the outbox ends, each with a label by which its failure is reported. Hooks run in the order in
+/// which they were registered; those after a rollback in the reverse, as what was done last is undone first:
 ///
 /// | Hook | Runs | If it fails or panics |
 /// |---|---|---|
 /// | [`before_commit`](Outbox::before_commit) | at the beginning of a commit, while the bus is open | the commit is refused, and what this hook added is discarded; later ones are not asked |
 /// | [`after_commit`](Outbox::after_commit) | when all is emitted | it is in [`Committed::failed`]; the others run, nothing is undone |
 /// | [`after_rollback`](Outbox::after_rollback) | after a rollback, a drop, or a commit that emitted nothing | it is in [`RolledBack::failed`] or [`CommitError::failed`]; the others run |
+///
+/// Hooks own what they capture: a transaction that is borrowed is committed beside the outbox, as above.
 ///
 /// Where an outbox or savepoint is dropped, there is nobody to report to: a panic of a hook goes to
 /// [`BusBuilder::on_panic`](crate::BusBuilder::on_panic), and an error is lost. Who wants to hear of it calls
@@ -288,7 +290,7 @@ impl<T: Send + Sync + 'static> Outbox<T> {
     }
 
     /// Registers a hook that runs when the events are discarded: after a rollback, a drop, or a commit that
-    /// emitted nothing. To undo what was done beside.
+    /// emitted nothing. To undo what was done beside: the last one registered runs first.
     ///
     /// An error of it is reported, and so is a panic, where there is somebody to report to; neither keeps the
     /// others from running.

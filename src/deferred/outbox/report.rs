@@ -28,7 +28,7 @@ use crate::sync::Arc;
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[must_use = "it tells what was dropped, and which hooks failed"]
+#[must_use = "it tells what was dropped, and which hooks failed: `is_complete` sums it up"]
 pub struct Committed {
     /// The sum over its events.
     pub emitted: Emitted,
