@@ -15,7 +15,7 @@ use crossbeam_channel::{RecvTimeoutError, TrySendError};
 
 pub(crate) use crossbeam_channel::{Receiver, Select, Sender, bounded};
 pub(crate) use once_cell::race::OnceBox;
-pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::thread::{self, ThreadId};
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(super) struct Slot<C> {
     holder: Mutex<Option<ThreadId>>,

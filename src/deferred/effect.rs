@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 
 use super::apply_event::ApplyEvent;
 use super::commit::Commit;
 use super::queued::Deferred;
 use crate::BoxError;
 use crate::shield::caught;
+use crate::sync::{Arc, Mutex};
 
 /// Something to do, with a label that says what.
 ///
@@ -69,6 +67,10 @@ impl Effect {
     /// # Errors
     ///
     /// What the closure says, or that it is running at this moment.
+    ///
+    /// # Panics
+    ///
+    /// If the closure does. (A bus makes an error of that.)
     ///
     /// ```
     /// # use chanbus::{Commit, Effect};

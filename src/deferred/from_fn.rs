@@ -32,7 +32,7 @@ where
     F: Fn(&E, Commit) -> Result<(), BoxError> + Send + Sync + 'static,
 {
     /// A bus whose events are applied by a closure. They have no label in errors; an
-    /// [`ApplyEvent`](crate::ApplyEvent) can give them one.
+    /// [`ApplyEvent`] can give them one.
     ///
     /// ```
     /// use chanbus::{Commit, Deferred, DeferredBus, Publish};

@@ -5,18 +5,17 @@
 //!
 //! What was collected before comes before what is on the buses: it is older. The lock is held to take, to add and to
 //! get hold of the buses, never while code of the user's runs. When the owner goes, the buses go out of here,
-//! whoever still has a handle; so nobody publishes to where nobody applies.
+//! whoever still has a handle; so nobody goes on publishing to where nobody applies. (Who is publishing at that very
+//! moment was just in time, and goes with the rest.)
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 
 use super::collected::Collected;
 use super::error::PublishError;
 use super::publish::{Crate, DeferredBus};
 use super::queue::{drop_all, each};
 use crate::shield::{caught, discard};
+use crate::sync::{Arc, Mutex};
 
 pub(super) struct Kept<B: DeferredBus>(Mutex<State<B>>);
 
@@ -39,13 +38,13 @@ impl<B: DeferredBus> Buses<B> {
         self.apart.as_ref().unwrap_or(&self.bus)
     }
 
-    /// What is on the bus itself, which nobody else has run, and then what was published here.
-    fn collect(&self) -> Items<B> {
-        let mut all = self.bus.collect();
+    /// Adds what is on the bus itself, which nobody else has run, and then what was published here. If one of them
+    /// panics, what came before it is there.
+    fn collect(&self, all: &mut Items<B>) {
+        all.append(&mut self.bus.collect());
         if let Some(apart) = &self.apart {
             all.append(&mut apart.collect());
         }
-        all
     }
 }
 
@@ -83,11 +82,11 @@ impl<B: DeferredBus> Kept<B> {
         }
     }
 
-    /// Collects what was published, to be taken later; how much that was. Nothing once the owner has gone: what is
-    /// on the bus then belongs to those who have handles of it.
+    /// Collects what was published here, to be taken later; how much that was. What others have on the bus itself stays
+    /// theirs until the owner takes it. Nothing once he has gone.
     pub(super) fn collect_aside(&self) -> usize {
         let Some(buses) = self.buses() else { return 0 };
-        let mut collected = buses.collect();
+        let mut collected = buses.to().collect();
         let count = collected.len();
         let late = {
             let mut state = self.0.lock();
@@ -109,11 +108,8 @@ impl<B: DeferredBus> Kept<B> {
             (std::mem::take(&mut state.collected), state.buses.clone())
         };
         let Some(buses) = buses else { return collected };
-        match caught(|| buses.collect()) {
-            Ok(mut since) => {
-                collected.append(&mut since);
-                collected
-            }
+        match caught(|| buses.collect(&mut collected)) {
+            Ok(()) => collected,
             // A bus of the user's own: its panic takes nothing along.
             Err(thrown) => {
                 self.put_back(collected);

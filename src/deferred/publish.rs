@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::collected::Collected;
 use super::commit::Commit;
 use super::error::{ApplyErrorOf, PublishError};
+use super::queue::drop_all;
 use crate::BoxError;
 
 /// Something to publish events to, which are applied later, by somebody else.
@@ -52,8 +53,8 @@ pub trait Publish {
     /// ```
     fn publish(&self, event: Self::Event) -> Result<(), PublishError<Self::Event>>;
 
-    /// Adds events in their order. On all buses of this crate, but for a [`MultiBus`](crate::MultiBus), no other
-    /// thread's come in between.
+    /// Adds events in their order. On all buses of this crate, but for a [`MultiBus`](crate::MultiBus) and handles of one,
+    /// no other thread's come in between.
     ///
     /// # Errors
     ///
@@ -185,7 +186,7 @@ pub trait DeferredBus: Publish {
     /// otherwise.
     ///
     /// What wraps a bus publishes there, so that several may wrap clones of one bus, and each runs or discards its own.
-    /// Where there is none they share the events of the bus.
+    /// Where there is none they share the events of the bus: who of them comes first runs or discards all.
     ///
     /// ```
     /// use chanbus::{BasicBus, DeferredBus, Effect, Publish};
@@ -205,7 +206,7 @@ pub trait DeferredBus: Publish {
     /// Lets go of what was published, as who wraps the bus does: where that cannot be told from the rest, of all.
     #[doc(hidden)]
     fn let_go(&self, _: Crate) {
-        drop(self.collect());
+        drop_all(self.collect());
     }
 
     /// Whether this is the last handle, and nothing was published that is not applied: then a
@@ -216,7 +217,7 @@ pub trait DeferredBus: Publish {
     }
 }
 
-/// Only this crate can make one: what asks for it is called under locks.
+/// Only this crate can make one, so that only it calls what asks for it; some of that is called under locks.
 #[doc(hidden)]
 pub struct Crate(pub(super) ());
 

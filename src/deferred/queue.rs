@@ -4,9 +4,8 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
-use parking_lot::Mutex;
-
 use crate::shield::{caught, discard};
+use crate::sync::Mutex;
 
 /// Events in the order in which they were published. The lock is held to add and to take, never while code
 /// of the user's runs.

@@ -73,6 +73,10 @@ impl<C> SideEffect<C> {
     ///
     /// What the closure says, or that it is running at this moment.
     ///
+    /// # Panics
+    ///
+    /// If the closure does. (A bus makes an error of that.)
+    ///
     /// ```
     /// # use chanbus::{Commit, SideEffect};
     /// let mut count = 0;

@@ -20,8 +20,9 @@ use super::queue::drop_all;
 /// - *Given none*: `finish.run()` applies what was published so far, at that moment; what is left is applied when `work`
 ///   returns `Ok`, and so is what its effects publish, until nothing is left: effects that always publish more would
 ///   never come to an end.
-/// - *In both cases* an `Err` or a panic of `work` discards what this call published and was not applied. What the caller
-///   or others published stays.
+/// - *In both cases* an `Err` or a panic of `work` discards what this call published by the handles of what it wrapped, and
+///   what was not applied. What the caller or others published stays (but on a bus that cannot be had
+///   [apart](DeferredBus::apart), where it cannot be told from the rest).
 ///
 /// What `finish.run()` has applied stays applied. What it returns is all that is told of what was applied: to report
 /// it, call it last, and look at [`is_mine`](Finish::is_mine).

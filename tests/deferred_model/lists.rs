@@ -148,12 +148,11 @@ impl Lists {
         }
     }
 
+    /// What is on the bus itself stays there, but of a `MultiBus`, which cannot be had apart.
     fn aside_delayed(&mut self, delayed: usize) -> usize {
-        let leaf = self.delayed[delayed].leaf;
-        let mut events = std::mem::take(&mut self.leaves[leaf].published);
-        events.append(&mut self.delayed[delayed].published);
-        let count = events.len();
-        self.delayed[delayed].aside.extend(events);
+        let delayed = &mut self.delayed[delayed];
+        let count = delayed.published.len();
+        delayed.aside.append(&mut delayed.published);
         count
     }
 
@@ -161,7 +160,10 @@ impl Lists {
         if self.multis[multi].dead {
             return 0;
         }
-        let mut events = self.ask(holds);
+        let mut events = match holds {
+            Holds::Multi(inner) => self.take(inner),
+            Holds::Leaf(_) | Holds::View(_) => Vec::new(),
+        };
         let part = self.part(multi, holds);
         events.append(&mut part.published);
         let count = events.len();
@@ -373,8 +375,10 @@ impl Lists {
                 again,
             } => {
                 let delayed = delayed.checked_rem(self.delayed.len())?;
-                self.aside_delayed(delayed);
-                let ids = std::mem::take(&mut self.delayed[delayed].aside);
+                let leaf = self.delayed[delayed].leaf;
+                let mut ids = std::mem::take(&mut self.delayed[delayed].aside);
+                ids.append(&mut self.leaves[leaf].published);
+                ids.append(&mut self.delayed[delayed].published);
                 let ran = self.run_all(ids, *real);
                 if *again {
                     self.delayed[delayed].published.extend(unapplied(&ran));

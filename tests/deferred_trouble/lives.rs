@@ -1,6 +1,7 @@
 //! Handles that go in every order, also on other threads, and what lives on then.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::thread;
 
 use chanbus::{
@@ -9,7 +10,7 @@ use chanbus::{
 };
 
 use crate::common::{Census, guarded};
-use crate::kit::{labels, nothing, numbers};
+use crate::kit::{ByHand, labels, nothing, numbers};
 
 thread_local! {
     static LAST: RefCell<Option<MultiBus>> = const { RefCell::new(None) };
@@ -210,4 +211,77 @@ fn d5_events_are_published_again_only_where_they_came_from() {
     drop(one);
     let back = two.publish_all(applied).unwrap_err().into_inner();
     assert_eq!(back[0].downcast_ref(), Some(&1_u32));
+}
+
+/// A bus that cannot be had apart cannot tell either, and lets go of all.
+#[test]
+fn d6_a_call_that_fails_leaves_nothing_on_a_bus_by_hand() {
+    let by_hand = Arc::new(ByHand::new(|| ()));
+    let result = with_orchestrator(None, Commit::Real, |buses, _| {
+        buses.wrap(Arc::clone(&by_hand)).publish(nothing("1"))?;
+        assert_eq!(by_hand.inner.len(), 1);
+        Err::<(), BoxError>("no".into())
+    });
+    assert!(result.is_err());
+    assert!(by_hand.inner.is_empty());
+}
+
+/// An owner that goes lets go of what is its own: a `MultiBus` in it goes on, if somebody has it.
+#[test]
+fn d5_a_multi_bus_inside_outlives_the_outer_one() {
+    let (outer, inner) = (MultiBus::new(), MultiBus::new());
+    let inside = outer.wrap(inner.clone());
+    let effects = inner.wrap(BasicBus::new());
+    effects.publish(nothing("1")).unwrap();
+    drop(outer);
+    assert_eq!(inside.as_deferred().apply(Commit::Real).unwrap(), 0);
+    assert_eq!(
+        inner.apply(Commit::Real).unwrap().events_of(&effects).len(),
+        1
+    );
+}
+
+/// A view collects for its owner what was published for it, and not what others have on the bus.
+#[test]
+fn d4_a_view_takes_nothing_of_others_along() {
+    let bus = BasicBus::new();
+    let delayed = DelayedBus::new(bus.clone());
+    bus.publish(nothing("theirs")).unwrap();
+    delayed.publish(nothing("ours")).unwrap();
+    assert_eq!(delayed.as_deferred().apply(Commit::Real).unwrap(), 1);
+    drop(delayed);
+    assert_eq!(labels(&bus.apply(Commit::Real).unwrap()), ["theirs"]);
+}
+
+/// What is published at once comes at once, also by handles that wrap a bus.
+#[test]
+fn d1_lists_of_several_threads_do_not_mix() {
+    const EACH: u32 = 50;
+    const ROUNDS: u32 = 1000;
+    guarded(|| {
+        let multi = MultiBus::new();
+        let (wrapped, delayed) = (multi.wrap(numbers()), DelayedBus::new(numbers()));
+        let begin = std::sync::Barrier::new(2);
+        std::thread::scope(|threads| {
+            for thread in 0..2 {
+                let (wrapped, delayed, begin) = (&wrapped, &delayed, &begin);
+                threads.spawn(move || {
+                    begin.wait();
+                    for round in 0..ROUNDS {
+                        let first = (thread * ROUNDS + round) * EACH;
+                        wrapped.publish_all(first..first + EACH).unwrap();
+                        delayed.publish_all(first..first + EACH).unwrap();
+                    }
+                });
+            }
+        });
+        let whole = |list: &[u32]| list.iter().zip(list[0]..).all(|(is, should)| *is == should);
+        let all = delayed.apply_without_delay(Commit::Real).unwrap();
+        assert_eq!(all.len() as u32, 2 * ROUNDS * EACH);
+        assert!(all.chunks(EACH as usize).all(whole));
+        let applied = multi.apply(Commit::Real).unwrap();
+        let all: Vec<u32> = applied.events_of(&wrapped).into_iter().copied().collect();
+        assert_eq!(all.len() as u32, 2 * ROUNDS * EACH);
+        assert!(all.chunks(EACH as usize).all(whole));
+    });
 }

@@ -108,6 +108,8 @@ fn d5_what_others_publish_while_a_bus_panics_comes_after_what_was_there() {
     let meanwhile = before.clone();
     let _broken = multi.wrap(ByHand::new(move || {
         meanwhile.publish(nothing("2")).unwrap();
+        // Collected, too, as what was there.
+        meanwhile.as_deferred().apply(Commit::Real).unwrap();
         panic!("broken");
     }));
     before.publish(nothing("1")).unwrap();

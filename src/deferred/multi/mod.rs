@@ -15,9 +15,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 
 use self::part::{Part, Taken};
 use super::collected::Collected;
@@ -27,6 +24,7 @@ use super::publish::{Crate, DeferredBus, Publish};
 use super::queue::{drop_all, each};
 use crate::BoxError;
 use crate::shield::{caught, drop_shielded};
+use crate::sync::{Arc, Mutex};
 
 pub use self::any_event::AnyEvent;
 pub use self::applied::Applied;
@@ -157,6 +155,10 @@ impl MultiBus {
 
     /// Drops all that an apply would run now, and says how much that was.
     ///
+    /// # Panics
+    ///
+    /// With the first of the events' destructors that panics, when all have gone.
+    ///
     /// ```
     /// use chanbus::{BasicBus, Commit, DeferredBus, Effect, MultiBus, Publish};
     ///
@@ -253,16 +255,16 @@ impl Shared {
 
     /// All that was published, in order.
     fn take(&self) -> Vec<Collected<AnyEvent, BoxError>> {
-        // A bus that is wrapped in itself is asked while it asks.
-        let Some(_visit) = Visit::begin(self) else {
-            return Vec::new();
-        };
         let (parts, spent) = {
             let mut list = self.list.lock();
             let spent = list.take_spent();
             (list.parts.clone(), spent)
         };
         forget(spent);
+        // A bus that is wrapped in itself is asked while it asks.
+        let Some(_visit) = Visit::begin(self) else {
+            return Vec::new();
+        };
         let mut all: Vec<Box<dyn Taken>> = Vec::new();
         for part in parts {
             match caught(|| part.take()) {

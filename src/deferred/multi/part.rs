@@ -1,14 +1,13 @@
 //! A bus among those of a `MultiBus`, whatever its events are.
 
 use std::any::{Any, type_name};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::any_event::AnyEvent;
 use crate::BoxError;
 use crate::deferred::collected::{Collected, Later};
 use crate::deferred::kept::Kept;
 use crate::deferred::publish::DeferredBus;
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 pub(super) trait Part: Send + Sync {
     /// No other part, of whatever bus, has it.
