@@ -40,6 +40,9 @@ pub use self::wrapped::Wrapped;
 /// A cheap handle: clones are the same. When the last is dropped, what was not applied is discarded, and those
 /// who still publish are told.
 ///
+/// Each level of nesting takes some stack where it is applied and where it is dropped: hundreds of levels are fine,
+/// thousands are not.
+///
 /// ```
 /// use chanbus::{BasicBus, Commit, Deferred, DeferredBus, Effect, MultiBus, Publish};
 ///
