@@ -111,6 +111,59 @@ fn h9_what_waits_is_bounded_and_overflow_is_counted() -> Done {
     })
 }
 
+/// What was before is handled first, once, and outside of the capacity; also after a start that was stopped.
+#[test]
+fn h9_a_dispatcher_may_begin_with_the_past() -> Done {
+    guarded(|| {
+        let bus = Bus::builder().history(4).build()?;
+        let _state = bus.retained("state.*")?;
+        for (topic, n) in [
+            ("state.a", 1),
+            ("state.b", 2),
+            ("state.a", 3),
+            ("x", 4),
+            ("x", 5),
+            ("x", 6),
+            ("x", 7),
+        ] {
+            bus.emit(topic, n)?;
+        }
+        for (replay, with_retained, wanted) in [
+            (0, false, "8 9"),
+            (2, false, "6 7 8 9"),
+            (0, true, "2 3 8 9"),
+            (4, true, "2 3 4 5 6 7 8 9"),
+        ] {
+            let (handlers, log) = (Handlers::<u32>::new(), Log::new());
+            let said = log.clone();
+            handlers
+                .on("**")
+                .call(move |event| said.add(event.payload().to_string()))?;
+            let mut builder = Dispatcher::builder(&bus, &handlers)
+                .capacity(2)
+                .replay(replay);
+            if with_retained {
+                builder = builder.with_retained();
+            }
+            let dispatcher = builder.build()?;
+            bus.emit("y", 8)?;
+            bus.emit("y", 9)?;
+            dispatcher.start()?;
+            dispatcher.stop(Drain::All)?;
+            assert_eq!(log.take().join(" "), wanted);
+            assert_eq!(dispatcher.stats().queued, 0);
+            dispatcher.start()?;
+            dispatcher.stop(Drain::All)?;
+            assert!(log.take().is_empty());
+            // As it was before, for the next of them.
+            for n in 4..8 {
+                bus.emit("x", n)?;
+            }
+        }
+        Ok(())
+    })
+}
+
 /// Started and stopped over and over while 4 threads emit: every event is handled once, in each
 /// thread's order, whatever runs the handlers.
 #[test]

@@ -46,6 +46,8 @@ pub struct DispatcherBuilder<'b, T: Send + Sync + 'static> {
     patterns: Option<Result<Vec<Pattern>, PatternsError>>,
     capacity: Option<usize>,
     overflow: Option<Overflow>,
+    replay: usize,
+    with_retained: bool,
     name: Arc<str>,
     debug: Option<bool>,
 }
@@ -61,6 +63,8 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             patterns: None,
             capacity: None,
             overflow: None,
+            replay: 0,
+            with_retained: false,
             name: "dispatcher".into(),
             debug: None,
         }
@@ -156,6 +160,44 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
         self
     }
 
+    /// Begins with the last `events` of the bus's history: see [`replay`](crate::SubscriptionBuilder::replay) of
+    /// subscriptions.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Dispatcher, Drain, Handlers};
+    /// let bus = Bus::builder().history(10).build()?;
+    /// bus.emit("n", 1)?;
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).replay(10).build()?;
+    /// bus.emit("n", 2)?;
+    /// dispatcher.start()?;
+    /// dispatcher.stop(Drain::All)?;
+    /// assert_eq!(dispatcher.stats().handled, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn replay(mut self, events: usize) -> Self {
+        self.replay = events;
+        self
+    }
+
+    /// Begins with what the bus has [retained](Bus::retained): see
+    /// [`with_retained`](crate::SubscriptionBuilder::with_retained) of subscriptions.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Dispatcher, Drain, Handlers};
+    /// let bus = Bus::new();
+    /// let _state = bus.retained("door.*")?;
+    /// bus.emit("door.front", "open")?;
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).with_retained().build()?;
+    /// dispatcher.start()?;
+    /// dispatcher.stop(Drain::All)?;
+    /// assert_eq!(dispatcher.stats().handled, 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn with_retained(mut self) -> Self {
+        self.with_retained = true;
+        self
+    }
+
     /// What its subscription and its thread are called.
     ///
     /// ```
@@ -206,7 +248,11 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             .bus
             .subscription(patterns)
             .name(self.name)
+            .replay(self.replay)
             .keep_batches();
+        if self.with_retained {
+            builder = builder.with_retained();
+        }
         if let Some(capacity) = self.capacity {
             builder = builder.capacity(capacity);
         }
