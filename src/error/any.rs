@@ -9,7 +9,8 @@ use super::{
 };
 use crate::cause::Cause;
 use crate::deferred::{ApplyError, CommitError, ContextInUse, PUBLISH_TEXT, PublishError};
-use crate::handlers::{HandlerErrors, HeldAll, MissingService, StartError, StopTimeout};
+use crate::event::HeldAll;
+use crate::handlers::{HandlerErrors, MissingService, StartError, StopTimeout};
 use crate::sync::Arc;
 
 /// Any error of this crate, for `?` in applications.

@@ -1,6 +1,7 @@
 //! The event: what every subscriber gets the same copy of.
 
 mod block;
+mod held;
 
 use std::any::Any;
 use std::fmt;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use self::block::{Handle, Pool, Shares};
+pub(crate) use self::held::{Held, HeldAll};
 use crate::cause::Cause;
 use crate::clock::{self, Clock};
 use crate::error::TopicError;

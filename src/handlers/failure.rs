@@ -6,8 +6,7 @@ use std::panic::Location;
 
 use super::entry::{Entry, HandlerId};
 use super::executor::Refusal;
-use super::held::{Held, HeldAll};
-use crate::event::Event;
+use crate::event::{Event, Held, HeldAll};
 use crate::shield::{Thrown, discard, drop_shielded, said};
 use crate::sync::Arc;
 use crate::topic::Topic;

@@ -2,13 +2,13 @@
 
 use super::Run;
 use crate::cause::Cause;
+use crate::event::HeldAll;
 use crate::handlers::context::Context;
 #[cfg(feature = "tracing")]
 use crate::handlers::debug::shown;
 use crate::handlers::debug::trace;
 use crate::handlers::entry::{Callback, Entry, Flow, Outcome};
 use crate::handlers::failure::{Failure, FailureKind, FailurePlace};
-use crate::handlers::held::HeldAll;
 use crate::shield::{Thrown, caught};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{Arc, thread_number};

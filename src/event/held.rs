@@ -2,16 +2,16 @@
 
 use std::ops::Deref;
 
-use crate::event::Event;
+use super::Event;
 use crate::shield::drop_shielded;
 use crate::sync::Arc;
 
 /// A handle of an event. If it is the last, the payload and the extensions go with it, each behind a
 /// shield of its own: two destructors that panic at once would end the process.
-pub(super) struct Held<T>(Option<Event<T>>);
+pub(crate) struct Held<T>(Option<Event<T>>);
 
 impl<T> Held<T> {
-    pub(super) fn new(event: Event<T>) -> Self {
+    pub(crate) fn new(event: Event<T>) -> Self {
         Held(Some(event))
     }
 }
