@@ -42,6 +42,13 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// A number that no other call gets, in this process and for ever.
+pub(crate) fn unique_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: only distinctness counts.
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// A number of this thread's own, above zero and never used again.
 #[inline]
 pub(crate) fn thread_number() -> u64 {

@@ -17,7 +17,7 @@ use crate::cause::Cause;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
 use crate::registry::{self, Registry, Version};
-use crate::sync::{Arc, AtomicU64, OnceBox, Ordering};
+use crate::sync::{Arc, AtomicU64, OnceBox, Ordering, unique_number};
 use crate::tally::Striped;
 use crate::topic::Topic;
 
@@ -32,9 +32,6 @@ pub(super) struct Details {
     /// Wait for room until then.
     pub(super) patience: Option<Instant>,
 }
-
-/// The numbers of all buses.
-static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 pub(super) struct Core<T> {
     pub(super) settings: Settings,
@@ -58,8 +55,7 @@ impl<T> Core<T> {
             past: Archive::new(settings.history),
             unbound: Striped::new(),
             next_id: AtomicU64::new(0),
-            // Relaxed: only distinctness counts.
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            number: unique_number(),
             ringer,
             fed: OnceBox::new(),
             settings,

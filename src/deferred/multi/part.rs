@@ -7,7 +7,7 @@ use crate::BoxError;
 use crate::deferred::collected::{Collected, Later};
 use crate::deferred::kept::Kept;
 use crate::deferred::publish::DeferredBus;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, unique_number};
 
 pub(super) trait Part: Send + Sync {
     /// No other part, of whatever bus, has it.
@@ -44,10 +44,8 @@ pub(super) struct Delayed<B: DeferredBus> {
 
 impl<B: DeferredBus> Delayed<B> {
     pub(super) fn new(bus: B) -> Self {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         Delayed {
-            // Relaxed: to differ is all that it is for.
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            number: unique_number(),
             kept: Arc::new(Kept::new(bus)),
         }
     }

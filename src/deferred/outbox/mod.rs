@@ -17,7 +17,7 @@ use crate::draft::EventDraft;
 use crate::error::EmitError;
 use crate::event::Event;
 use crate::handlers::BoxError;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+use crate::sync::{Arc, Mutex, unique_number};
 
 impl<T: Send + Sync + 'static> Bus<T> {
     /// Begins an outbox: events are collected now, and emitted by its [`commit`](Outbox::commit) or not at all.
@@ -36,7 +36,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         Outbox {
             batch: self.start_batch(),
             hooks: Mutex::new(Hooks::default()),
-            number: Number::next(),
+            number: unique_number(),
         }
     }
 }
@@ -127,7 +127,8 @@ pub struct Outbox<T: Send + Sync + 'static> {
     batch: Batch<T>,
     // Never locked: it is there so that an outbox may be shared, as hooks need not be `Sync`.
     hooks: Mutex<Hooks<T>>,
-    number: Number,
+    /// Tells it from all others, for its marks.
+    number: u64,
 }
 
 impl<T: Send + Sync + 'static> Outbox<T> {
@@ -438,17 +439,5 @@ impl<T: Send + Sync + 'static> fmt::Debug for Outbox<T> {
         f.debug_struct("Outbox")
             .field("len", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Tells an outbox from all others.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Number(u64);
-
-impl Number {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: only distinctness counts.
-        Number(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }

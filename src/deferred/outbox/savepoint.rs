@@ -3,20 +3,21 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use super::Outbox;
 use super::hooks::{Counts, undo, undo_unheard};
 use super::report::RolledBack;
-use super::{Number, Outbox};
 
 /// A place in an outbox to come back to.
 pub(super) struct Mark {
-    outbox: Number,
+    /// Of which outbox, by its number.
+    outbox: u64,
     events: usize,
     hooks: Counts,
 }
 
 impl Mark {
     /// Where nothing was added yet.
-    pub(super) fn start_of(outbox: Number) -> Self {
+    pub(super) fn start_of(outbox: u64) -> Self {
         Mark {
             outbox,
             events: 0,
