@@ -33,6 +33,14 @@ pub(crate) fn discard(thrown: Thrown) {
     }
 }
 
+/// What a panic said, whose value is let go of.
+#[cold]
+pub(crate) fn told(thrown: Thrown) -> String {
+    let text = said(&*thrown).to_owned();
+    discard(thrown);
+    text
+}
+
 /// What a panic said, or `"a value that is no text"`.
 pub(crate) fn said(thrown: &(dyn Any + Send)) -> &str {
     if let Some(text) = thrown.downcast_ref::<&str>() {

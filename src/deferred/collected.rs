@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::commit::Commit;
 use super::error::{ApplyError, EffectError, Failed};
 use crate::BoxError;
-use crate::shield::{caught, discard, drop_shielded, said};
+use crate::shield::{caught, drop_shielded, told};
 
 /// What a collected event does: is given the event, and says whether it did it.
 ///
@@ -78,11 +78,7 @@ impl<E, X> Collected<E, X> {
     ) -> Self {
         let later = match caught(|| make(&event)) {
             Ok(later) => Ok(Shielded(Some(later))),
-            Err(thrown) => {
-                let text = said(&*thrown).into();
-                discard(thrown);
-                Err(text)
-            }
+            Err(thrown) => Err(told(thrown).into()),
         };
         Collected {
             event,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::publish::{DeferredBus, Publish};
-use crate::shield::{Thrown, discard, said};
+use crate::shield::{Thrown, told};
 
 /// Nobody will apply what was published; it comes back.
 ///
@@ -95,9 +95,7 @@ impl<X> EffectError<X> {
     }
 
     pub(super) fn thrown(thrown: Thrown) -> Self {
-        let text = said(&*thrown).into();
-        discard(thrown);
-        EffectError::Panicked(text)
+        EffectError::Panicked(told(thrown).into())
     }
 }
 

@@ -7,7 +7,7 @@ use std::panic::Location;
 use super::entry::{Entry, HandlerId};
 use super::executor::Refusal;
 use crate::event::{Event, Held, HeldAll};
-use crate::shield::{Thrown, discard, drop_shielded, said};
+use crate::shield::{Thrown, drop_shielded, told};
 use crate::sync::Arc;
 use crate::topic::Topic;
 
@@ -133,9 +133,7 @@ pub enum FailureKind {
 impl FailureKind {
     /// Of a caught panic, whose value is let go of.
     pub(super) fn panic(thrown: Thrown) -> Self {
-        let kind = FailureKind::Panic(said(&*thrown).to_owned());
-        discard(thrown);
-        kind
+        FailureKind::Panic(told(thrown))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use super::hooks::Outcome;
 use crate::bus::Emitted;
 use crate::handlers::BoxError;
-use crate::shield::{caught, discard, drop_shielded, said};
+use crate::shield::{caught, drop_shielded, told};
 use crate::sync::Arc;
 
 /// What [`Outbox::commit`](crate::Outbox::commit) did: its events are emitted.
@@ -141,11 +141,7 @@ impl HookFailure {
         let kind = match caught(act) {
             Ok(Ok(())) => return None,
             Ok(Err(error)) => Kind::Error(error),
-            Err(thrown) => {
-                let text = said(&*thrown).to_owned();
-                discard(thrown);
-                Kind::Panic(text)
-            }
+            Err(thrown) => Kind::Panic(told(thrown)),
         };
         Some(HookFailure(Arc::new(Inner { label, place, kind })))
     }
