@@ -25,6 +25,17 @@ struct State<B: DeferredBus> {
     collected: Items<B>,
 }
 
+impl<B: DeferredBus> State<B> {
+    /// Drops all of it, also where destructors panic.
+    fn go(self) {
+        let collected = caught(|| drop_all(self.collected));
+        let buses = caught(|| drop(self.buses));
+        each([collected, buses], |dropped| {
+            dropped.unwrap_or_else(|thrown| resume_unwind(thrown))
+        });
+    }
+}
+
 type Items<B> = Vec<Collected<<B as super::Publish>::Event, <B as DeferredBus>::Error>>;
 
 struct Buses<B> {
@@ -125,34 +136,25 @@ impl<B: DeferredBus> Kept<B> {
         state.collected = items;
     }
 
-    /// The owner goes: what was published here goes too, and the bus out of here.
+    /// The owner of a part goes: what was published here goes too, and the bus out of here.
     pub(super) fn end(&self) {
-        self.empty(|buses| {
-            if buses.apart.is_none() {
-                // A bus of the user's own, whose panic is nothing to the owner of others.
-                if let Err(thrown) = caught(|| buses.bus.let_go(Crate(()))) {
-                    discard(thrown);
-                }
+        let left = self.take_out();
+        if let Some(buses) = left.buses.as_deref().filter(|buses| buses.apart.is_none()) {
+            // It cannot tell what was published here from the rest. A bus of the user's own, whose panic is nothing
+            // to the owner of others.
+            if let Err(thrown) = caught(|| buses.bus.let_go(Crate(()))) {
+                discard(thrown);
             }
-        });
+        }
+        left.go();
     }
 
-    fn empty(&self, let_go: impl Fn(&Buses<B>)) {
-        let (buses, collected) = {
-            let mut state = self.0.lock();
-            (state.buses.take(), std::mem::take(&mut state.collected))
+    fn take_out(&self) -> State<B> {
+        let nothing = State {
+            buses: None,
+            collected: Vec::new(),
         };
-        // In steps, so that a destructor that panics keeps no other from going.
-        let steps = [
-            Step::Collected(collected),
-            Step::LetGo(buses.clone()),
-            Step::Buses(buses),
-        ];
-        each(steps, |step| match step {
-            Step::Collected(items) => drop_all(items),
-            Step::LetGo(buses) => buses.as_deref().into_iter().for_each(&let_go),
-            Step::Buses(buses) => drop(buses),
-        });
+        std::mem::replace(&mut *self.0.lock(), nothing)
     }
 
     /// How much was collected and not taken.
@@ -189,19 +191,13 @@ impl<B: DeferredBus> Owned<B> {
 
 impl<B: DeferredBus> Drop for Owned<B> {
     fn drop(&mut self) {
-        self.0.empty(|_| {});
+        self.0.take_out().go();
     }
 }
 
 /// When the last handle goes, of a bus that nobody has ended.
 impl<B: DeferredBus> Drop for Kept<B> {
     fn drop(&mut self) {
-        self.empty(|_| {});
+        self.take_out().go();
     }
-}
-
-enum Step<B: DeferredBus> {
-    Collected(Items<B>),
-    LetGo(Option<Arc<Buses<B>>>),
-    Buses(Option<Arc<Buses<B>>>),
 }
