@@ -16,8 +16,7 @@ use crate::bus::{Batch, Bus};
 use crate::draft::EventDraft;
 use crate::error::EmitError;
 use crate::event::Event;
-use crate::handlers::BoxError;
-use crate::sync::{Arc, Mutex, unique_number};
+use crate::sync::{Mutex, unique_number};
 
 impl<T: Send + Sync + 'static> Bus<T> {
     /// Begins an outbox: events are collected now, and emitted by its [`commit`](Outbox::commit) or not at all.
@@ -232,89 +231,6 @@ impl<T: Send + Sync + 'static> Outbox<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.batch.is_closed()
-    }
-
-    /// Registers a hook that is asked before a commit, and may refuse it by an error.
-    ///
-    /// It may look at the events, emit more of them, which are part of the commit, and register more hooks,
-    /// which run, too. Where it fails or panics, nothing is emitted; later hooks are not asked. What it
-    /// did elsewhere is its own to undo: by an [`after_rollback`](Outbox::after_rollback) hook, for one.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// let bus = Bus::new();
-    /// let sub = bus.subscribe("**")?;
-    /// let mut outbox = bus.outbox();
-    /// outbox.before_commit("summary", |outbox| {
-    ///     let events = outbox.len();
-    ///     outbox.emit("summary", format!("{events} orders"))?;
-    ///     Ok(())
-    /// });
-    /// outbox.emit("order.placed", "book".to_owned())?;
-    /// assert!(outbox.commit()?.is_complete());
-    /// let texts: Vec<String> = sub.try_iter().map(|event| event.payload().clone()).collect();
-    /// assert_eq!(texts, ["book", "1 orders"]);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn before_commit(
-        &mut self,
-        label: impl Into<Arc<str>>,
-        hook: impl FnOnce(&mut Outbox<T>) -> Result<(), BoxError> + Send + 'static,
-    ) {
-        let (label, act) = (label.into(), Box::new(hook));
-        self.hooks.get_mut().before.push_back(Hook { label, act });
-    }
-
-    /// Registers a hook that runs when a commit has emitted all events, and is told what was done.
-    ///
-    /// An error of it is reported in [`Committed::failed`], and so is a panic; neither undoes anything.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// # use std::sync::mpsc::channel;
-    /// let (told, hears) = channel();
-    /// let bus = Bus::new();
-    /// let mut outbox = bus.outbox();
-    /// outbox.emit("order.placed", 1)?;
-    /// outbox.after_commit("count", move |committed| Ok(told.send(committed.events)?));
-    /// assert!(outbox.commit()?.is_complete());
-    /// assert_eq!(hears.recv().unwrap(), 1);
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn after_commit(
-        &mut self,
-        label: impl Into<Arc<str>>,
-        hook: impl FnOnce(&Committed) -> Result<(), BoxError> + Send + 'static,
-    ) {
-        let (label, act) = (label.into(), Box::new(hook));
-        self.hooks.get_mut().after.push(Hook { label, act });
-    }
-
-    /// Registers a hook that runs when the events are discarded: after a rollback, a drop, or a commit that
-    /// emitted nothing. To undo what was done beside: the last one registered runs first.
-    ///
-    /// An error of it is reported, and so is a panic, where there is somebody to report to; neither keeps the
-    /// others from running.
-    ///
-    /// ```
-    /// # use chanbus::Bus;
-    /// # use std::sync::mpsc::channel;
-    /// let (told, hears) = channel();
-    /// let bus = Bus::new();
-    /// let mut outbox = bus.outbox();
-    /// outbox.emit("order.placed", 1)?;
-    /// outbox.after_rollback("release", move || Ok(told.send("released")?));
-    /// drop(outbox);
-    /// assert_eq!(hears.recv().unwrap(), "released");
-    /// # Ok::<(), chanbus::Error>(())
-    /// ```
-    pub fn after_rollback(
-        &mut self,
-        label: impl Into<Arc<str>>,
-        hook: impl FnOnce() -> Result<(), BoxError> + Send + 'static,
-    ) {
-        let (label, act) = (label.into(), Box::new(hook));
-        self.hooks.get_mut().undo.push(Hook { label, act });
     }
 
     /// Emits all events, in order, to the subscriptions of this moment, if no hook refuses.
