@@ -10,7 +10,8 @@ use crate::{BoxError, Bus, EmitError, Event, WeakBus};
 
 impl<T: Send + Sync + 'static> Bus<T> {
     /// A deferred bus whose events are emitted here when it is applied for real: for emits among other effects, in a
-    /// [`MultiBus`](crate::MultiBus). A dry run only checks that this bus is open. It does not keep it open.
+    /// [`MultiBus`](crate::MultiBus). A dry run only checks that this bus is open. It does not keep it open. What a full
+    /// queue drops is no failure of the effect: subscriptions count it, as ever.
     ///
     /// By itself, an [`Outbox`](crate::Outbox) does more: it emits all or none.
     ///

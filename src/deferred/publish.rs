@@ -219,13 +219,8 @@ pub trait DeferredBus: Publish {
 
 /// Only this crate can make one, so that only it calls what asks for it; some of that is called under locks.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct Crate(pub(super) ());
-
-impl fmt::Debug for Crate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Crate")
-    }
-}
 
 macro_rules! by_handle {
     ($($handle:ty, $apart:expr, $is_spent:expr;)*) => {$(

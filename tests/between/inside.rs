@@ -92,7 +92,7 @@ fn p10_ends_from_inside_of_every_callback() {
                 let captures = Census::new();
                 type Parts = (Option<Bus<Hooked>>, Option<Subscription<Hooked>>);
                 struct Hooked(
-                    #[allow(dead_code)] Counted,
+                    #[expect(dead_code, reason = "counted as it goes")] Counted,
                     Option<Arc<dyn Fn() + Send + Sync>>,
                 );
                 impl Drop for Hooked {
