@@ -9,6 +9,7 @@ mod common;
 mod by_hand;
 mod delayed;
 mod destructors;
+mod emits;
 mod errors;
 mod inside;
 mod lives;
