@@ -72,6 +72,25 @@ impl Cause {
         Cause(Arc::new(Link::of(event)))
     }
 
+    /// The cause that a chain of such events would be, oldest first; nothing if there are none.
+    ///
+    /// It is for those who got the topics from elsewhere, such as from another process.
+    ///
+    /// ```
+    /// use chanbus::{Cause, Topic};
+    ///
+    /// let cause = Cause::of_topics([Topic::new("order.placed")?, Topic::new("mail.sent")?]);
+    /// assert_eq!(cause.unwrap().to_string(), "order.placed > mail.sent");
+    /// assert!(Cause::of_topics([]).is_none());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of_topics(topics: impl IntoIterator<Item = Topic>) -> Option<Cause> {
+        topics.into_iter().fold(None, |cause, topic| {
+            Some(Cause(Arc::new(Link::new(topic, cause))))
+        })
+    }
+
     /// Runs `act` with this event as the thread's current cause, then restores the one before, also
     /// when `act` panics.
     ///

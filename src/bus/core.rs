@@ -204,12 +204,16 @@ impl<T> Core<T> {
         Ok(emitted)
     }
 
-    /// Emits an event that exists.
-    pub(super) fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
+    /// Emits an event that exists, and waits for room if there is patience.
+    pub(super) fn emit_event(
+        &self,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
         if let Err(cause) = self.check_cause_of(&event) {
             return Err(self.too_deep(cause, event));
         }
-        let emitted = self.send_event(event, None)?;
+        let emitted = self.send_event(event, patience)?;
         self.unbound.add(1);
         Ok(emitted)
     }

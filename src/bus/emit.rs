@@ -68,7 +68,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn emit_event(&self, event: Event<T>) -> Result<Emitted, EmitError<Event<T>>> {
-        self.core().emit_event(event)
+        self.core().emit_event(event, None)
     }
 
     /// Emits, and waits up to `timeout` for room in the queues that have none: the one emit that waits.
@@ -109,6 +109,31 @@ impl<T: Send + Sync + 'static> Bus<T> {
             ..Details::default()
         };
         self.core().emit_with(topic.as_ref(), payload, details)
+    }
+
+    /// [`emit_within`](Bus::emit_within), of an event that exists: as it is, with its timestamp and all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit_event`](Bus::emit_event).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use chanbus::{Bus, Event};
+    /// let bus = Bus::new();
+    /// let rows = bus.subscription("row").capacity(1).subscribe()?;
+    /// let wait = Duration::from_millis(1);
+    /// assert_eq!(bus.emit_event_within(Event::new("row", 1)?, wait)?.delivered, 1);
+    /// assert_eq!(bus.emit_event_within(Event::new("row", 2)?, wait)?.dropped, 1);
+    /// assert_eq!(rows.len(), 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn emit_event_within(
+        &self,
+        event: Event<T>,
+        timeout: Duration,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
+        self.core().emit_event(event, Some(deadline_after(timeout)))
     }
 
     /// Emits to every subscription of this bus, whatever its patterns; filters still apply. Taps hear it,
