@@ -195,10 +195,15 @@ impl<T> EventDraft<'_, T, Unbound> {
     /// ```
     pub fn build(self) -> Result<Event<T>, TopicError> {
         let topic = Topic::new(self.topic)?;
+        Ok(self.build_on(topic))
+    }
+
+    /// The same on a topic that was read before.
+    pub(crate) fn build_on(self, topic: Topic) -> Event<T> {
         let nanos = self.nanos.unwrap_or_else(|| Clock::coarse().now_nanos());
         let mut extras = self.extras;
         extras.cause = extras.cause.or_else(Cause::current);
-        Ok(Event::assemble(topic, self.payload, nanos, extras.shared()))
+        Event::assemble(topic, self.payload, nanos, extras.shared())
     }
 }
 

@@ -453,6 +453,8 @@
 //!   hears of as errors.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "nats")]
+mod bridge;
 mod bus;
 mod cause;
 mod clock;
@@ -472,6 +474,11 @@ mod tally;
 mod topic;
 mod value;
 
+#[cfg(feature = "nats")]
+pub use bridge::{
+    Codec, Envelope, EnvelopeError, EnvelopeErrorKind, Escape, Json, SubjectError, SubjectFilter,
+    SubjectMapping,
+};
 #[cfg(feature = "json")]
 pub use bus::Fields;
 #[cfg(feature = "tokio")]

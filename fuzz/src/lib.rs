@@ -53,3 +53,19 @@ impl<'a, const MOST: usize> Arbitrary<'a> for Word<MOST> {
         letters.collect::<arbitrary::Result<String>>().map(Word)
     }
 }
+
+/// A text of what means something in topics, patterns and NATS subjects, and of other letters.
+#[derive(Debug, Clone)]
+pub struct Name(pub String);
+
+impl<'a> Arbitrary<'a> for Name {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        const PIECES: [&str; 22] = [
+            "a", "b", "é", ".", ".", ".", "*", "**", "?", ">", "$", "%", "%25", "%3E", "%3e",
+            "%24", "%5F", "_", "_INBOX", "INBOX", "_CHANBUS", "$SYS",
+        ];
+        let length = input.int_in_range(1..=8)?;
+        let pieces = (0..length).map(|_| input.choose(&PIECES).copied());
+        pieces.collect::<arbitrary::Result<String>>().map(Name)
+    }
+}

@@ -14,4 +14,6 @@ pub(crate) use subscribe::BadCapacity;
 pub use subscribe::{BuildError, SubscribeError};
 pub(crate) use text::Fault;
 pub use text::{PatternError, PatternsError, TextErrorKind, TopicError};
+#[cfg(feature = "nats")]
+pub(crate) use words::Excerpt;
 pub(crate) use words::boundary_before;

@@ -66,7 +66,7 @@ pub(super) fn write_star_hint(f: &mut fmt::Formatter<'_>, segment: &str) -> fmt:
 }
 
 /// Shows a text quoted and escaped; of a long one, only what surrounds `offset`.
-pub(super) struct Excerpt<'a>(pub(super) &'a str, pub(super) usize);
+pub(crate) struct Excerpt<'a>(pub(crate) &'a str, pub(crate) usize);
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
