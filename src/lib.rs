@@ -388,6 +388,34 @@
 //! the new event carries the one at hand as its [`Cause`], and a chain that is too deep is refused
 //! ([`EmitError::ChainTooDeep`]). A thread or task that a handler starts knows of it by the context only.
 //!
+//! # Past one process
+//!
+//! With the feature `nats` a `Bridge` takes events to other processes, and from them, by a [NATS](https://nats.io)
+//! server. To the bus it is one more subscriber: an emit waits neither for it nor for its server.
+//!
+//! ```
+//! # #[cfg(feature = "nats")] {
+//! use chanbus::{Bridge, Bus};
+//!
+//! let bus: Bus<u32> = Bus::new();
+//! let bridge = Bridge::builder(&bus)
+//!     .servers(["nats://127.0.0.1:4222"])
+//!     .prefix("shop.eu")
+//!     .export("order.*")
+//!     .import("stock.**")
+//!     .start()?;
+//! bus.emit("order.placed", 1)?;   // waits in the bridge's queue until the server is there
+//! # }
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! - Topics are NATS subjects, payloads JSON or what a codec of yours makes of them, and the rest goes in headers: plain
+//!   clients, in any language, read and write the same events.
+//! - Several processes may export and import the same patterns: nothing goes round in circles.
+//! - Plain, an event arrives at most once, and what is lost between two bridges while both run is counted. By a JetStream stream it
+//!   arrives at least once, also over restarts. What exactly that means is said at `Bridge`. Either way subscribe
+//!   before the bridge starts: what comes for nobody is gone.
+//!
 //! # Panics and re-entrance
 //!
 //! Filters, taps, destructors and the wakers of tasks run on the emitting thread. They may call anything on the bus,
@@ -445,6 +473,7 @@
 //! None is on by default.
 //!
 //! - `json`: payloads of named JSON fields, `Bus<Fields>`, and the `emit!` macro.
+//! - `nats`: `Bridge`, events to and from other processes; with it, `json`.
 //! - `stream`: `EventStream`, a subscription as a `futures_core::Stream`.
 //! - `tokio`: keepalives of streams by tokio's clock (`EventStream::heartbeats`), and the executor
 //!   `Tokio`; with it, `stream`.
@@ -476,8 +505,10 @@ mod value;
 
 #[cfg(feature = "nats")]
 pub use bridge::{
-    Codec, Envelope, EnvelopeError, EnvelopeErrorKind, Escape, Json, SubjectError, SubjectFilter,
-    SubjectMapping,
+    Bridge, BridgeBuilder, BridgeError, BridgeEvent, BridgeState, BridgeStats, BridgeStopTimeout,
+    BridgeStopped, Codec, DEFAULT_BRIDGE_CAPACITY, DEFAULT_IN_FLIGHT, Envelope, EnvelopeError,
+    EnvelopeErrorKind, Escape, ExportStats, ImportStats, Imported, JetStream, Json, SubjectError,
+    SubjectFilter, SubjectMapping,
 };
 #[cfg(feature = "json")]
 pub use bus::Fields;

@@ -7,6 +7,8 @@ use super::{
     BatchError, BuildError, EmitError, PatternError, PatternsError, RecvError, RecvTimeoutError,
     SubscribeError, TopicError, TryRecvError, WaitError,
 };
+#[cfg(feature = "nats")]
+use crate::bridge::{BridgeError, BridgeStopTimeout};
 use crate::cause::Cause;
 use crate::deferred::{ApplyError, CommitError, ContextInUse, PUBLISH_TEXT, PublishError};
 use crate::event::HeldAll;
@@ -79,6 +81,12 @@ pub enum Error {
     Publish,
     /// The context of side effects is held by the very thread that asks for it.
     Context(ContextInUse),
+    /// A bridge that did not start.
+    #[cfg(feature = "nats")]
+    Bridge(Box<BridgeError>),
+    /// A bridge whose stop gave up.
+    #[cfg(feature = "nats")]
+    BridgeStop(BridgeStopTimeout),
 }
 
 impl fmt::Display for Error {
@@ -113,6 +121,10 @@ impl fmt::Display for Error {
             Error::Apply(what) => f.write_str(what),
             Error::Publish => f.write_str(PUBLISH_TEXT),
             Error::Context(error) => error.fmt(f),
+            #[cfg(feature = "nats")]
+            Error::Bridge(error) => error.fmt(f),
+            #[cfg(feature = "nats")]
+            Error::BridgeStop(error) => error.fmt(f),
         }
     }
 }
@@ -141,6 +153,10 @@ impl StdError for Error {
             Error::Start(error) => error.source(),
             Error::Stop(error) => error.source(),
             Error::Context(error) => error.source(),
+            #[cfg(feature = "nats")]
+            Error::Bridge(error) => error.source(),
+            #[cfg(feature = "nats")]
+            Error::BridgeStop(error) => error.source(),
         }
     }
 }
@@ -208,6 +224,20 @@ impl<E> From<PublishError<E>> for Error {
 impl From<PatternsError> for Error {
     fn from(error: PatternsError) -> Self {
         Error::Subscribe(error.into())
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<BridgeError> for Error {
+    fn from(error: BridgeError) -> Self {
+        Error::Bridge(Box::new(error))
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<BridgeStopTimeout> for Error {
+    fn from(error: BridgeStopTimeout) -> Self {
+        Error::BridgeStop(error)
     }
 }
 
