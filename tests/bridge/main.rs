@@ -25,3 +25,4 @@ mod secrets;
 mod states;
 mod stopping;
 mod support;
+mod tls;
