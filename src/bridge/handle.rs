@@ -55,9 +55,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A bridge is a subscription as any other, with a thread of its own that reads it: an emit does no more for it than
 /// for any subscriber, whether the server is there, slow, or away. What cannot go waits in the queue, up to its
 /// [capacity](BridgeBuilder::capacity); then the queue's [overflow](BridgeBuilder::overflow) decides, and counts. A
-/// connection that breaks is made again, at once and then at growing intervals.
+/// connection that breaks is made again, at once and then at growing intervals; one on which nothing is heard for half a
+/// minute, though the bridge asks, counts as broken.
 ///
-/// Filters, taps and destructors on the bus run on the bridge's thread for the events that it imports. One that
+/// Filters, taps and destructors on the bus run on the bridge's threads for the events that it imports. One that
 /// blocks holds up the bridge, and nobody else.
 ///
 /// # What is guaranteed
@@ -68,8 +69,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// | It is lost | when the connection breaks while it is on its way; when the one who imports is not connected at that moment; when his queues are full | when the process ends before it is confirmed; when his queues stay full for longer than [the bridge's patience](crate::JetStream::patience); when his process ends while it waits in his queues, or nobody there has subscribed to it |
 /// | Losses are counted | by the one who exports as [in doubt](crate::ExportStats::in_doubt), exactly by the one who imports as [missed](crate::ImportStats::missed), as long as his bridge lives: while nobody imports, nobody counts | queues that are full, as always |
 /// | It is emitted twice | never | when a process ended after the emit and before its acknowledgement; see below |
-/// | Order, of events of one thread that come by one import pattern | kept | kept while the connection lasts; what is sent again comes late |
-/// | Other imports' events | in any order between | in any order between |
+/// | The order of one thread's events | kept between bridges; of messages of plain clients, for each import pattern | kept for each import pattern while the connection lasts; what is sent again comes late |
 ///
 /// *Confirmed* means: the server said that it has the message. It does not say that anybody read it.
 ///
@@ -81,7 +81,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// counted as imported, and gone.
 ///
 /// **Sums.** When nothing moves, [`stats`](Bridge::stats) add up: every event that matched was skipped, dropped,
-/// conflated, refused, confirmed, is in doubt, or waits. Between two bridges whose import pattern includes the other's
+/// conflated, refused, confirmed, denied, is in doubt, or waits. Between two bridges whose import pattern includes the other's
 /// export pattern, what one sent is what the other received and missed, counted from when they first heard of each
 /// other. A loss is seen when the next message or the next control message comes: bridges exchange these when one of
 /// them connects, and some milliseconds after the last event. What is lost with the very last words of a process that
@@ -125,18 +125,20 @@ const GRACE: Duration = Duration::from_secs(1);
 /// bus that an event was emitted on has it in any case, and if the server picks the very bridge that sent it, no
 /// other has: keep those who emit and those who share the work apart.
 ///
-/// With JetStream each bridge of a group still has a [name](BridgeBuilder::name) of its own, and the group's consumers
-/// have the group's: no bridge on that stream should be named as a group is, or the two share what each should have.
+/// A plain member that stops loses what is on its way to it at that moment, and nobody counts that: the server has
+/// given it to this member and to no other. With JetStream it comes to another one.
+///
+/// With JetStream each bridge of a group still has a [name](BridgeBuilder::name) of its own.
 ///
 /// # Permissions
 ///
 /// Beside the mapped subjects a bridge publishes and subscribes to `_CHANBUS.>`, where bridges tell each
 /// other how far they have come; with JetStream also to `$JS.API.>`, `$JS.ACK.>` and `_INBOX.>`.
 ///
-/// What the server refuses for lack of one is told as [`Trouble`](crate::BridgeEvent::Trouble), and no more than that: a
-/// bridge whose import is refused is connected all the same, and a plain message that is refused counts as
-/// [confirmed](crate::ExportStats::confirmed), though it went nowhere. Where permissions are narrow, look at
-/// [`states`](Bridge::states).
+/// What the server refuses for lack of one is told as [`Trouble`](crate::BridgeEvent::Trouble). A bridge whose import is
+/// refused is connected all the same. A plain message that is refused counts as
+/// [denied](crate::ExportStats::denied); one for a stream is sent again until it may be. Where permissions are narrow,
+/// look at [`states`](Bridge::states).
 ///
 /// # When the bus closes
 ///
@@ -169,7 +171,7 @@ impl<T: Send + Sync + 'static> Bridge<T> {
     }
 
     /// Whether it has its server, as far as is known: a connection that breaks is noticed at once, and a server that has
-    /// stopped answering, or a cable that was pulled, only after minutes. Until then
+    /// stopped answering, or a cable that was pulled, after half a minute. Until then
     /// [`unconfirmed`](crate::ExportStats::unconfirmed) stands still, and the queue fills.
     ///
     /// ```

@@ -54,8 +54,7 @@ pub struct ExportStats {
     pub refused: u64,
     /// Those that were sent.
     pub sent: u64,
-    /// Those that the server has: it said so, in JetStream mode of each; else it has read them all, and may have
-    /// [refused](crate::Bridge#permissions) one for lack of a permission.
+    /// Those that the server has: it said so, in JetStream mode of each, else of all that it has read.
     pub confirmed: u64,
     /// Those that the server refused, as the user may not publish on their subjects; as far as the client told, which drops
     /// what it is told too fast. With JetStream they are sent again and again instead, until they may.
