@@ -25,4 +25,5 @@ mod secrets;
 mod states;
 mod stopping;
 mod support;
+mod tiny;
 mod tls;
