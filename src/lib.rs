@@ -504,6 +504,9 @@ mod topic;
 mod value;
 
 #[cfg(feature = "nats")]
+#[doc(no_inline)]
+pub use async_nats::HeaderMap;
+#[cfg(feature = "nats")]
 pub use bridge::{
     Bridge, BridgeBuilder, BridgeError, BridgeEvent, BridgeState, BridgeStats, BridgeStopTimeout,
     BridgeStopped, Codec, DEFAULT_BRIDGE_CAPACITY, DEFAULT_IN_FLIGHT, Envelope, EnvelopeError,

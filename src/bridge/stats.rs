@@ -1,5 +1,7 @@
 //! What a bridge has counted.
 
+use std::fmt;
+
 /// What a [`Bridge`](crate::Bridge) has counted so far.
 ///
 /// ```
@@ -20,6 +22,43 @@ pub struct BridgeStats {
     pub import: ImportStats,
     /// How often the bridge was connected.
     pub connects: u64,
+}
+
+/// In one line, for a log or a status bar.
+///
+/// ```
+/// # use chanbus::BridgeStats;
+/// let line = BridgeStats::default().to_string();
+/// assert_eq!(line, "sent 0 (0 confirmed, 0 in doubt), 0 waiting, 0 dropped; imported 0, 0 missed, 0 dropped");
+/// ```
+impl fmt::Display for BridgeStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (export, import) = (&self.export, &self.import);
+        write!(
+            f,
+            "sent {} ({} confirmed, {} in doubt), {} waiting, {} dropped",
+            export.sent, export.confirmed, export.in_doubt, export.waiting, export.dropped
+        )?;
+        for (count, what) in [(export.refused, "refused"), (export.denied, "denied")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write!(
+            f,
+            "; imported {}, {} missed, {} dropped",
+            import.imported, import.missed, import.dropped
+        )?;
+        for (count, what) in [
+            (import.undecodable, "no events"),
+            (import.refused, "refused"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What became of the events that a bridge is to send.

@@ -207,7 +207,7 @@ impl Envelope {
     /// Sets the headers of what it holds, beside others. What it does not hold, it does not take away.
     ///
     /// ```
-    /// let mut headers = async_nats::HeaderMap::new();
+    /// let mut headers = chanbus::HeaderMap::new();
     /// headers.insert("Nats-Msg-Id", "1");
     ///
     /// let mut envelope = chanbus::Envelope::new();
@@ -254,7 +254,7 @@ impl Envelope {
     /// ```
     /// use chanbus::Envelope;
     ///
-    /// let mut headers = async_nats::HeaderMap::new();
+    /// let mut headers = chanbus::HeaderMap::new();
     /// headers.insert("Traceparent", "00-0af7-01");
     /// headers.insert("Chanbus-Source", "a plain client");
     /// let envelope = Envelope::from_headers(&headers)?;
