@@ -45,9 +45,12 @@ pub enum BridgeError {
     },
     /// A bridge with JetStream that has no name: after a restart it would not know its own messages.
     NoName,
-    /// A bridge with JetStream whose first segment is a wildcard, and that has no prefix: its stream would
+    /// A bridge with JetStream and a pattern whose first segment is a wildcard, without a prefix: its stream would
     /// take what the server itself sends and is sent.
-    NoPrefix,
+    NoPrefix {
+        /// The pattern, as a NATS subject.
+        subject: String,
+    },
     /// The list of servers is empty.
     NoServers,
     /// A server whose address is none. User, password and token are left out.
@@ -104,9 +107,10 @@ impl fmt::Display for BridgeError {
                 "a bridge with JetStream wants a name, by which it knows its own after a restart: \
                  BridgeBuilder::name",
             ),
-            BridgeError::NoPrefix => f.write_str(
-                "a bridge with JetStream whose patterns begin with a wildcard wants a prefix: \
-                 BridgeBuilder::prefix",
+            BridgeError::NoPrefix { subject } => write!(
+                f,
+                "a stream on {subject:?} would take what the server itself sends: a bridge with JetStream and a \
+                 pattern that begins with a wildcard wants a prefix, by BridgeBuilder::prefix"
             ),
             BridgeError::NoServers => {
                 f.write_str("the list of servers is empty: BridgeBuilder::servers wants one at least")

@@ -56,7 +56,7 @@ fn each_mistake_is_named_with_its_mend() {
     );
     has(
         &said(|it| it.import("*.a").name("n").jetstream(stream())),
-        &["BridgeBuilder::prefix"],
+        &["\"*.a\"", "BridgeBuilder::prefix"],
     );
     has(
         &said(|it| it.export("a").name("n").jetstream(JetStream::stream("a.b"))),

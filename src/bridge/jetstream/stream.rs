@@ -34,11 +34,11 @@ impl StreamPlan {
         name: &str,
         group: Option<&str>,
     ) -> Result<Self, BridgeError> {
-        if subjects
-            .iter()
-            .any(|it| it.as_str().starts_with(['*', '>']))
-        {
-            return Err(BridgeError::NoPrefix);
+        let wild = |it: &&SubjectFilter| it.as_str().starts_with(['*', '>']);
+        if let Some(subject) = subjects.iter().find(wild) {
+            return Err(BridgeError::NoPrefix {
+                subject: subject.as_str().to_owned(),
+            });
         }
         Ok(StreamPlan {
             options,
@@ -244,7 +244,8 @@ mod tests {
         for subject in [">", "*.a", "*"] {
             let subjects = vec![SubjectFilter::new(subject.to_owned())];
             let plan = StreamPlan::new(JetStream::stream("S"), subjects, Vec::new(), "d", None);
-            assert_eq!(plan.err(), Some(BridgeError::NoPrefix));
+            let subject = subject.to_owned();
+            assert_eq!(plan.err(), Some(BridgeError::NoPrefix { subject }));
         }
     }
 
