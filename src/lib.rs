@@ -33,6 +33,9 @@
 //!   or a database.
 //! - *Several processes*: a broker.
 //!
+//! `docs/comparison.md`, which comes with the package, has tokio's broadcast, async-broadcast, bus, flume, kanal, async-channel and two
+//! crates of callbacks beside this one: semantics, figures, and the workloads that are lost to them.
+//!
 //! # The parts
 //!
 //! | To | Use |
@@ -55,7 +58,12 @@
 //! | begin with the state, then hear of changes | [`Bus::retained`], [`SubscriptionBuilder::with_retained`] |
 //! | collect effects now, and do them later, as one or not at all | a [`BasicBus`], a [`Deferred`] bus; several by a [`MultiBus`] |
 //! | collect events beside a transaction, then emit all or none | [`Bus::outbox`] |
-//! | see what goes on | [`Bus::stats`] |
+//! | hear of who falls behind | [`SubscriptionBuilder::high_water`], [`Bus::backlogs`] |
+//! | see what goes on | [`Bus::stats`]; with all that is attached to it, [`Bus::topology`]; event by event, [`tracing`](#tracing) |
+//! | find who drops events, and why; what nobody hears; what never matches | [`Bus::lint`] |
+//! | find out why an event does not come | [`Bus::explain`] |
+//! | have the numbers in Prometheus or the like | `BusMetrics` (feature `metrics`) |
+//! | read numbers without keeping a bus open | [`Bus::stats_reader`] |
 //! | have one bus for the whole process | [`global_or_default`], [`global_handlers`] |
 //! | have a bus of a part of the events, or of what is made of them | [`Bus::filtered`], [`Bus::mapped`], [`Bus::filter_mapped`] |
 //! | have one bus of several, or forward from one to another | [`Bus::merged`], [`Bus::pipe_to`] |
@@ -71,6 +79,8 @@
 //! | hear of what failed | [`Handlers::on_error`], [`Handlers::errors_as_events`] |
 //! | unload and load a part of a program | [`Module`], [`Handlers::replace_group`] |
 //! | share objects among handlers | [`Services`], [`Context::service`] |
+//! | write down what goes on, and emit it again later | `Recorder`, `Player` (feature `json`) |
+//! | test a program that uses all that | `Probe`, `Capture`, `Fault`, `StepExecutor`, `TestTime` (feature [`testing`](#testing)) |
 //!
 //! # Patterns
 //!
@@ -416,6 +426,154 @@
 //!   arrives at least once, also over restarts. What exactly that means is said at `Bridge`. Either way subscribe
 //!   before the bridge starts: what comes for nobody is gone.
 //!
+//! # Looking inside
+//!
+//! An event that does not arrive was dropped, filtered, replaced, or never matched. The bus knows which, of whom, and
+//! where in the source that was made, and tells while the program runs. The short way is to ask what looks wrong:
+//!
+//! ```
+//! use chanbus::Bus;
+//!
+//! let bus = Bus::builder().name("scan").build()?;
+//! let _log = bus.subscribe("**")?;                       // nobody reads it
+//! let _done = bus.subscription("scan.finishd").name("done").subscribe()?;
+//! bus.publisher("scan.file")?.emit_batch(0..500)?;
+//! bus.emit("scan.finished", 500)?;
+//!
+//! println!("{}", bus.lint());
+//! # let lint = bus.lint().to_string();
+//! # for part in ["subscriber #0 (", " has DROPPED 301 of 501 events", "why: nobody has taken any event from it",
+//! #     "`scan.finishd` has `finishd` where `scan.finished` has `finished`: a slip of the pen?"] {
+//! #     assert!(lint.contains(part), "{lint}");
+//! # }
+//! # Ok::<(), chanbus::Error>(())
+//! ```
+//!
+//! ```text
+//! - subscriber #0 (src/main.rs:4) has DROPPED 301 of 501 events
+//!     why: nobody has taken any event from it: does its thread or task run, and receive?
+//!     now: 200 of 200 wait; full, DropNewest refuses each further event
+//! - no event has ever matched `scan.finishd` of subscriber `done` (src/main.rs:5)
+//!     near: `scan.finishd` has `finishd` where `scan.finished` has `finished`: a slip of the pen?
+//! ```
+//!
+//! | To know | Ask |
+//! |---|---|
+//! | what looks wrong: who drops events and why, what nobody hears, what never matched | [`Bus::lint`] |
+//! | why an event of this topic does not come: who hears it, who nearly does, what keeps it away | [`Bus::explain`] |
+//! | who is there: publishers, subscriptions, handlers, taps, the buses further down | [`Bus::topology`]: a value, a table, [a graph](Topology::to_dot), JSON (feature `json`) |
+//! | how fast queues are filled, emptied, and lose | two topologies: [`Topology::since`] |
+//! | the numbers of one bus, or of one subscription | [`Bus::stats`]; [`Subscription::dropped`] and its kin |
+//! | what one emit did | the [`Emitted`] that it returns |
+//! | buses of different payloads in one place | [`Bus::view`], [`Topology::of`] |
+//! | topics also from before subscriptions last changed | [`BusBuilder::observe_topics`] |
+//!
+//! What to do about it depends on the cause, which is what a finding says:
+//!
+//! | A subscription drops, and | Then |
+//! |---|---|
+//! | [nobody has ever taken from it](DropCause::NeverTaken) | its thread or task does not run, or waits elsewhere; or it is kept for nothing: drop it |
+//! | [its queue is full](DropCause::Behind) | its consumer is slower than its events: a faster one, [several](Subscription::share), fewer events by narrower patterns or a filter, or a policy that suits ([`Overflow`]) |
+//! | [it has room](DropCause::Bursts) | more come at once than it holds: a larger [`capacity`](SubscriptionBuilder::capacity) |
+//!
+//! A program that runs for long may ask itself from time to time, and say so where it says all else. It needs no
+//! handle that keeps the bus open:
+//!
+//! ```
+//! use std::time::Duration;
+//! use chanbus::{Bus, BusView, Topology};
+//!
+//! fn watch(bus: &BusView, every: Duration) {
+//!     let mut before = Topology::of(bus);
+//!     while !bus.stats().closed {
+//!         std::thread::sleep(every);
+//!         let now = Topology::of(bus).since(&before);
+//!         let lint = now.lint();
+//!         if !lint.findings.is_empty() {
+//!             eprintln!("{lint}");
+//!         }
+//!         before = now;
+//!     }
+//! }
+//!
+//! let bus: Bus<u32> = Bus::new();
+//! let view = bus.view();
+//! let watcher = std::thread::spawn(move || watch(&view, Duration::from_millis(1)));
+//! drop(bus);
+//! watcher.join().unwrap();
+//! ```
+//!
+//! None of it is on the way of an event: no emit waits for it, or pays for it when it is not used. Only
+//! changes of subscriptions wait while it reads. `examples/inspect.rs` has all of it at work, and
+//! `examples/monitor` shows a live bus under load in a terminal.
+//!
+//! # Testing
+//!
+//! The feature `testing` has what tests of programs want that use buses and handlers. It brings no dependency, and is for
+//! tests alone:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! chanbus = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! | To | Use |
+//! |---|---|
+//! | say which events are to come, in which order, within which time, and which not | `Probe` |
+//! | have all events of a bus, in order | `Capture` |
+//! | have a filter, a tap, a handler or a middleware panic or fail at the n-th event; close a bus there | `Fault` |
+//! | have a full queue | `Subscription::fill` |
+//! | have a dispatcher handle one event at a time, without a thread | `Dispatcher::step` |
+//! | run handlers one at a time, in an order of yours | `StepExecutor` |
+//! | have time stand still, and move it | `TestTime` |
+//!
+//! A program and its test; nothing in it sleeps, or depends on who comes first:
+//!
+//! ```
+//! # #[cfg(feature = "testing")] {
+//! use chanbus::{Bus, Dispatcher, Event, Fault, Flow, Handlers, Probe};
+//!
+//! /// The program: paid orders are sent, if the store has them, and else reported.
+//! fn shop(handlers: &Handlers<u32>, store: impl Fn(u32) -> Result<(), String> + Send + Sync + 'static) {
+//!     handlers.on("order.paid").name("send").handle(move |event, ctx| {
+//!         match store(*event.payload()) {
+//!             Ok(()) => ctx.emit("order.sent", *event.payload())?,
+//!             Err(_) => ctx.emit("order.stuck", *event.payload())?,
+//!         };
+//!         Ok(Flow::Continue)
+//!     }).unwrap();
+//! }
+//!
+//! // The test: the store fails at the second order.
+//! let (bus, handlers) = (Bus::new(), Handlers::new());
+//! let disk = Fault::error("no disk").at(2);
+//! shop(&handlers, move |order| disk.strike(&order.to_string()).map_err(|error| error.to_string()));
+//! let dispatcher = Dispatcher::builder(&bus, &handlers).build().unwrap();
+//! let probe = Probe::on(&bus).unwrap();
+//!
+//! bus.emit("order.paid", 1).unwrap();
+//! bus.emit("order.paid", 2).unwrap();
+//! probe.expect_none("order.sent");                           // nothing runs by itself
+//! dispatcher.step_all().unwrap();
+//!
+//! let sent = probe.expect("order.sent").now();
+//! assert_eq!(*sent.payload(), 1);
+//! assert_eq!(sent.cause().unwrap().topic(), "order.paid");
+//! probe.expect("order.stuck").where_(|event| *event.payload() == 2).now();
+//! probe.capture().assert_topics(["order.paid", "order.paid", "order.sent", "order.stuck"]);
+//!
+//! // And if its queue is full?
+//! let log = bus.subscription("order.*").capacity(2).subscribe().unwrap();
+//! log.fill(|n| Event::new("filler", n as u32).unwrap());
+//! assert_eq!(bus.emit("order.paid", 3).unwrap().dropped, 1);
+//! # }
+//! ```
+//!
+//! What does not come is a panic with a report: what was asked, what came instead, which topics nearly match, and which
+//! subscriptions dropped events meanwhile. Each assertion has a `try_` form that returns that as an error. A program that
+//! emits on threads of its own is waited for, by `Expect::within`, or, in tasks, by
+//! `Expect::before` and any timer.
+//!
 //! # Panics and re-entrance
 //!
 //! Filters, taps, destructors and the wakers of tasks run on the emitting thread. They may call anything on the bus,
@@ -472,14 +630,34 @@
 //!
 //! None is on by default.
 //!
-//! - `json`: payloads of named JSON fields, `Bus<Fields>`, and the `emit!` macro.
+//! - `json`: payloads of named JSON fields, `Bus<Fields>`, and the `emit!` macro; recordings (`Recorder`, `Player`).
+//! - `metrics`: `BusMetrics`, the numbers of buses, handlers and dispatchers for the `metrics` facade.
 //! - `nats`: `Bridge`, events to and from other processes; with it, `json`.
 //! - `stream`: `EventStream`, a subscription as a `futures_core::Stream`.
+//! - `testing`: `Probe`, `Capture`, `Fault`, `StepExecutor`, `TestTime`, for tests: see [above](#testing). Brings no dependency.
 //! - `tokio`: keepalives of streams by tokio's clock (`EventStream::heartbeats`), and the executor
 //!   `Tokio`; with it, `stream`.
-//! - `tracing`: registrations, removals and the way of each event through handlers as events of `tracing`
-//!   (target `chanbus::handlers`), at the level that [`set_debug`] says; failures that no error handler
-//!   hears of as errors.
+//! - `tracing`: what a bus does (target `chanbus::bus`), and registrations, removals and the way of each event
+//!   through handlers (target `chanbus::handlers`), as events of `tracing`: see below.
+//!
+//! ## Tracing
+//!
+//! | Target | Level | What |
+//! |---|---|---|
+//! | `chanbus::bus` | `WARN` | a subscription begins to drop events, that is after ten seconds (of the bus's clock) in which it dropped none: its name, number, topic, depth, capacity, policy, and how many it dropped in all; one falls behind, by its [high-water mark](SubscriptionBuilder::high_water): its name, number and place |
+//! | | `INFO` | that one is back |
+//! | | `DEBUG` | a subscription dropped events: how many since this was last said, and in all. Subscriptions come, are refused, closed and go, with their sums; a bus is reset, and closes |
+//! | | `TRACE` | each emit or batch: topic, matched, delivered, dropped, filtered, evicted; or why it was refused. What other buses pass on is told there, too |
+//! | `chanbus::handlers` | `DEBUG` or `TRACE`, as [`set_debug`] says | registrations, removals, and each event's way |
+//! | | `ERROR` | failures that no error handler hears of |
+//!
+//! Names are in the fields `bus` and `subscription`, as they are: formatters escape them. While nobody listens at a
+//! level, it costs one relaxed load. What listens runs on the emitting thread, after the event is in all queues, and
+//! under no lock, as taps do: it should be quick, and may call anything on the bus. What it does there is not
+//! told in turn, so one that emits hears nothing of its own emit; one that has another thread emit for each
+//! line that it hears goes round in circles, and should leave out these targets. If it panics, the panic is caught,
+//! and told to [`BusBuilder::on_panic`] as [`PanicPlace::Tracing`] (one that listens to handlers, to nobody), and
+//! the emit is as if it had not listened.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "nats")]
@@ -487,6 +665,8 @@ mod bridge;
 mod bus;
 mod cause;
 mod clock;
+#[cfg(feature = "json")]
+mod codec;
 mod deferred;
 mod derived;
 #[cfg(doctest)]
@@ -495,12 +675,18 @@ mod draft;
 mod error;
 mod event;
 mod handlers;
+mod observe;
 mod pattern;
 mod registry;
 mod shield;
+mod stats_reader;
 mod sync;
 mod tally;
+#[cfg(feature = "testing")]
+mod testing;
 mod topic;
+#[cfg(feature = "tracing")]
+mod traced;
 mod value;
 
 #[cfg(feature = "nats")]
@@ -509,8 +695,8 @@ pub use async_nats::HeaderMap;
 #[cfg(feature = "nats")]
 pub use bridge::{
     Bridge, BridgeBuilder, BridgeError, BridgeEvent, BridgeState, BridgeStats, BridgeStopTimeout,
-    BridgeStopped, Codec, DEFAULT_BRIDGE_CAPACITY, DEFAULT_IN_FLIGHT, Envelope, EnvelopeError,
-    EnvelopeErrorKind, Escape, ExportStats, ImportStats, Imported, JetStream, Json, SubjectError,
+    BridgeStopped, DEFAULT_BRIDGE_CAPACITY, DEFAULT_IN_FLIGHT, Envelope, EnvelopeError,
+    EnvelopeErrorKind, Escape, ExportStats, ImportStats, Imported, JetStream, SubjectError,
     SubjectFilter, SubjectMapping,
 };
 #[cfg(feature = "json")]
@@ -518,17 +704,20 @@ pub use bus::Fields;
 #[cfg(feature = "tokio")]
 pub use bus::TokioTimer;
 pub use bus::{
-    Batch, Batched, Beat, Bus, BusBuilder, BusStats, CaughtPanic, Closer, DEFAULT_CAPACITY,
-    DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_RETAINED,
-    DEFAULT_ROUTE_CACHE, Emitted, Heartbeats, Inlet, IntoIter, Iter, MAX_CAPACITY, Overflow,
-    PanicPlace, Publisher, RecvBatchFuture, RecvFuture, Retained, RetainedBuilder, Retention,
-    Subscription, SubscriptionBuilder, SubscriptionStats, TapGuard, TryIter, WaitFuture, WakeUps,
-    WeakBus, global, global_or_default, set_global, take_global,
+    Backlog, BacklogLevel, Batch, Batched, Beat, Bus, BusBuilder, BusStats, BusView, CaughtPanic,
+    Closer, Consumer, DEFAULT_CAPACITY, DEFAULT_HEARTBEAT, DEFAULT_MAX_CHAIN,
+    DEFAULT_MAX_SUBSCRIBERS, DEFAULT_RETAINED, DEFAULT_ROUTE_CACHE, Emitted, Heartbeats, Inlet,
+    IntoIter, Iter, KnownTopics, MAX_CAPACITY, Overflow, PanicPlace, Publisher, PublisherStats,
+    RecvBatchFuture, RecvFuture, Retained, RetainedBuilder, Retention, Role, Subscription,
+    SubscriptionBuilder, SubscriptionStats, TapGuard, TapStats, TapTarget, TopicStats, TryIter,
+    WaitFuture, WakeUps, WeakBus, global, global_or_default, set_global, take_global,
 };
 #[cfg(feature = "stream")]
 pub use bus::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture};
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "json")]
+pub use codec::{Codec, Json};
 pub use deferred::{
     AnyEvent, Applied, ApplyError, ApplyErrorOf, ApplyEvent, AsDeferred, BasicBus, Collected,
     Commit, CommitError, Committed, ContextGuard, ContextInUse, Deferred, DeferredBus, DelayedBus,
@@ -559,6 +748,24 @@ pub use handlers::{
     Services, StartError, StopFuture, StopTimeout, Stopped, SyncJob, ThreadPool, ThreadPoolBuilder,
     Times, Waiting, WhenFull, global_handlers, set_debug,
 };
+pub use observe::{
+    BusExplanation, BusNode, BusRates, DropCause, Explanation, Finding, Hearing, Lint, NearHearing,
+    NearMiss, NearReason, Rates, SubscriptionRates, Topology,
+};
+#[cfg(feature = "metrics")]
+pub use observe::{BusMetrics, BusMetricsBuilder, DEFAULT_METRIC_NAMES};
+#[cfg(feature = "json")]
+pub use observe::{
+    DEFAULT_MAX_LINE, DEFAULT_RECORDER_CAPACITY, Damage, DamageKind, PlayError, PlayStopper,
+    Played, Player, RecordError, RecordIncomplete, Recorded, Recorder, RecorderBuilder,
+    RecorderStats, Speed,
+};
 pub use pattern::{IntoPatterns, Pattern, Syntax};
+pub use stats_reader::StatsReader;
+#[cfg(feature = "testing")]
+pub use testing::{
+    Capture, Expect, ExpectMany, Fault, Probe, Ran, StepExecutor, StepHandle, TestSleep, TestTime,
+    TopicsDiffer, Unmet, UnmetReason,
+};
 pub use topic::Topic;
 pub use value::Value;

@@ -241,6 +241,15 @@ impl<C: Content, W> Registry<C, W> {
         version.cache.get(self.hash(topic), topic)
     }
 
+    /// The topics that the version remembers, some perhaps twice; `limit` of them at most.
+    pub(crate) fn known_topics(&self, version: &Version<C>, limit: usize) -> Vec<C::Topic>
+    where
+        C::Topic: Clone,
+    {
+        let topics = version.cache.entries().map(|entry| entry.topic.clone());
+        topics.take(limit).collect()
+    }
+
     #[inline]
     fn hash(&self, topic: &str) -> u64 {
         let mut hasher = self.hasher.build_hasher();

@@ -196,8 +196,15 @@ impl<M> Queue<M> {
         ready(&mut select, Some(deadline)).is_some()
     }
 
+    /// A figure of this moment.
     pub(crate) fn len(&self) -> usize {
         self.receiver.len()
+    }
+
+    /// The same for who acts on it: after a full fence it has all pushes and takes that came before a full fence of
+    /// those who see what this thread wrote before its own.
+    pub(crate) fn waiting(&self) -> usize {
+        self.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

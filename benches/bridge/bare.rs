@@ -92,9 +92,10 @@ async fn write(
                 "X-Time",
                 format!("{}.{:09}", now.as_secs(), now.subsec_nanos()),
             );
-            headers.insert("X-Sender", "near/0123456789abcdef01234567");
-            headers.insert("X-Number", number.to_string());
-            headers.insert("Content-Type", "application/json");
+            headers.insert(
+                "X-Sender",
+                format!("near/0123456789abcdef01234567 {number} n.**"),
+            );
             let sent = client.publish_with_headers(subject, headers, bytes.into());
             sent.await.unwrap();
         } else {
@@ -121,8 +122,8 @@ async fn read(
             let headers = message.headers.as_ref().unwrap();
             let text = |name: &str| headers.get(name).unwrap().as_str();
             let _: f64 = text("X-Time").parse().unwrap();
-            let _: u64 = text("X-Number").parse().unwrap();
-            assert!(!text("X-Sender").is_empty());
+            let number = text("X-Sender").split(' ').nth(1).unwrap();
+            let _: u64 = number.parse().unwrap();
         }
         let order = serde_json::from_slice(&message.payload).unwrap();
         if orders.send(order).is_err() {

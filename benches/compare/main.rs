@@ -46,8 +46,8 @@ use rounds::{Effort, Run};
 fn main() -> ExitCode {
     let done = options::parse(std::env::args_os().skip(1)).and_then(|task| match task {
         Task::Measure(measure) => run(&measure),
-        Task::Render { json, readme } => render::render(&json, &readme),
-        Task::Check { json, readme } => render::check(&json, &readme),
+        Task::Render { json, pages } => render::render(&json, &pages),
+        Task::Check { json, pages } => render::check(&json, &pages),
         Task::Nothing(why) => {
             println!("{why}");
             Ok(())

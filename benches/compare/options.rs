@@ -10,17 +10,23 @@ use crate::rounds::Effort;
 
 pub(crate) enum Task {
     Measure(Measure),
-    /// Writes the generated part of the README, and the pictures, from a report.
+    /// Writes the generated parts of pages, and the pictures, from a report.
     Render {
         json: PathBuf,
-        readme: PathBuf,
+        pages: Pages,
     },
     /// Fails if they differ from what the report gives.
     Check {
         json: PathBuf,
-        readme: PathBuf,
+        pages: Pages,
     },
     Nothing(&'static str),
+}
+
+/// Pages with a generated part.
+pub(crate) struct Pages {
+    pub(crate) readme: PathBuf,
+    pub(crate) comparison: PathBuf,
 }
 
 pub(crate) struct Measure {
@@ -39,9 +45,11 @@ cargo bench --bench compare -- [OPTIONS]
   --full                 tails over 10 million emits instead of 1 million
   --json PATH            where the report goes (target/compare.json)
   --markdown PATH        and the same as Markdown (target/compare.md)
-  --render JSON README   measure nothing: write the generated part of README, and the
+  --render JSON README COMPARISON
+                         measure nothing: write the generated parts of both pages, and the
                          pictures beside JSON
-  --check JSON README    measure nothing: fail if they are not what JSON gives
+  --check JSON README COMPARISON
+                         measure nothing: fail if they are not what JSON gives
   --test                 every row once, very short, nothing written";
 
 /// Whoever runs the program by hand gives one of these.
@@ -78,11 +86,13 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Task, Box<dy
         return Ok(Task::Nothing(USAGE));
     }
     let task = if args.contains("--render") {
-        let (json, readme) = (free_path(&mut args)?, free_path(&mut args)?);
-        Task::Render { json, readme }
+        let json = free_path(&mut args)?;
+        let pages = pages(&mut args)?;
+        Task::Render { json, pages }
     } else if args.contains("--check") {
-        let (json, readme) = (free_path(&mut args)?, free_path(&mut args)?);
-        Task::Check { json, readme }
+        let json = free_path(&mut args)?;
+        let pages = pages(&mut args)?;
+        Task::Check { json, pages }
     } else {
         let effort = match (args.contains("--quick"), args.contains("--full")) {
             (true, true) => return Err("--quick and --full exclude each other".into()),
@@ -115,6 +125,12 @@ fn take_flag(args: &mut Vec<OsString>, flag: &str) -> bool {
     let before = args.len();
     args.retain(|arg| arg != flag);
     args.len() < before
+}
+
+fn pages(args: &mut Arguments) -> Result<Pages, Box<dyn Error>> {
+    let readme = free_path(args)?;
+    let comparison = free_path(args)?;
+    Ok(Pages { readme, comparison })
 }
 
 fn free_path(args: &mut Arguments) -> Result<PathBuf, Box<dyn Error>> {

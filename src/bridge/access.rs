@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_nats::{Auth, ConnectOptions, ServerAddr};
 
+use super::credentials::Signer;
 use super::error::BridgeError;
 use super::hush::identified;
 
@@ -164,22 +165,26 @@ impl Identity {
             Identity::User { name, password } => {
                 let mut auth = Auth::new();
                 (auth.username, auth.password) = (Some(name), Some(password));
-                identified(auth)
+                identified(move |_| Ok(auth.clone()))
             }
             Identity::Token(token) => {
                 let mut auth = Auth::new();
                 auth.token = Some(token);
-                identified(auth)
+                identified(move |_| Ok(auth.clone()))
             }
-            // Of these two only what proves them once goes to the server, and into the client's log.
-            Identity::Nkey(seed) => options.nkey(seed),
+            Identity::Nkey(seed) => {
+                let signer =
+                    Signer::of_seed(&seed).map_err(|reason| BridgeError::Nkey { reason })?;
+                identified(move |nonce| signer.sign(nonce))
+            }
             Identity::File(path) => {
                 let unreadable = |error: std::io::Error| BridgeError::Credentials {
                     path: path.clone(),
                     reason: error.to_string(),
                 };
                 let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-                options.credentials(&text).map_err(unreadable)?
+                let signer = Signer::of_file(&text).map_err(unreadable)?;
+                identified(move |nonce| signer.sign(nonce))
             }
         })
     }

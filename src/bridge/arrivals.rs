@@ -12,10 +12,6 @@ use async_nats::{HeaderMap, Message};
 
 use super::envelope::Envelope;
 
-/// The header that says which of all messages of its origin this is. Without it the number in
-/// [`Envelope::SEQ`] does: then the origin has one export pattern.
-pub(super) const ORDER: &str = "Chanbus-Order";
-
 /// Puts messages in order that were taken from one subscription after the other.
 pub(super) fn in_order(taken: Vec<Message>) -> VecDeque<Message> {
     let mut places: HashMap<&str, Vec<(u64, usize)>> = HashMap::new();
@@ -40,13 +36,12 @@ pub(super) fn in_order(taken: Vec<Message>) -> VecDeque<Message> {
     order.into_iter().filter_map(stands).collect()
 }
 
-/// What is no number is none: that the header is malformed is for others to say.
+/// Whose it is, and which of its messages. Where nothing says the latter the number does: then the origin has one
+/// export pattern. What is no number is none: that the header is malformed is for others to say.
 fn order_of(headers: &HeaderMap) -> Option<(&str, u64)> {
-    let origin = headers.get(Envelope::ORIGIN)?.as_str();
-    let order = match headers.get(ORDER) {
-        Some(order) => order.as_str(),
-        None => headers.get(Envelope::SEQ)?.as_str().split(' ').next()?,
-    };
+    let mut words = headers.get(Envelope::ORIGIN)?.as_str().split(' ');
+    let (origin, number) = (words.next()?, words.next()?);
+    let order = words.nth(1).unwrap_or(number);
     Some((origin, order.parse().ok()?))
 }
 
@@ -54,10 +49,10 @@ fn order_of(headers: &HeaderMap) -> Option<(&str, u64)> {
 mod tests {
     use super::*;
 
-    fn message(headers: &[(&'static str, &str)], text: &str) -> Message {
+    fn message(origin: Option<&str>, text: &str) -> Message {
         let mut map = HeaderMap::new();
-        for &(name, value) in headers {
-            map.insert(name, value);
+        if let Some(origin) = origin {
+            map.insert(Envelope::ORIGIN, origin);
         }
         Message {
             subject: "n".into(),
@@ -72,8 +67,7 @@ mod tests {
 
     fn sent(origin: &str, order: u64) -> Message {
         let text = format!("{origin}{order}");
-        let order = order.to_string();
-        message(&[(Envelope::ORIGIN, origin), (ORDER, &order)], &text)
+        message(Some(&format!("{origin} 1 n {order}")), &text)
     }
 
     fn order(taken: Vec<Message>) -> Vec<String> {
@@ -85,34 +79,32 @@ mod tests {
     fn the_messages_of_each_bridge_are_put_in_order_and_others_stay_where_they_are() {
         let taken = vec![
             sent("a", 2),
-            message(&[], "plain"),
+            message(None, "plain"),
             sent("b", 7),
             sent("a", 5),
             sent("b", 6),
             sent("a", 1),
-            message(&[(Envelope::ORIGIN, "a"), (ORDER, "x")], "bad"),
+            message(Some("a 1 n x"), "bad"),
+            message(Some("a"), "none"),
             sent("a", 4),
         ];
-        let wanted = ["a1", "plain", "b6", "a2", "b7", "a4", "bad", "a5"];
+        let wanted = ["a1", "plain", "b6", "a2", "b7", "a4", "bad", "none", "a5"];
         assert_eq!(order(taken), wanted);
         assert_eq!(order(Vec::new()), Vec::<String>::new());
     }
 
     #[test]
     fn the_number_of_the_only_export_pattern_is_the_order() {
-        let numbered = |number: &str| {
-            let headers = [(Envelope::ORIGIN, "a"), (Envelope::SEQ, number)];
-            message(&headers, number)
-        };
-        let taken = ["10 **", "12 **", "9 **"].map(numbered).into();
-        assert_eq!(order(taken), ["9 **", "10 **", "12 **"]);
+        let numbered = |number: &str| message(Some(&format!("a {number} **")), number);
+        let taken = ["10", "12", "9"].map(numbered).into();
+        assert_eq!(order(taken), ["9", "10", "12"]);
     }
 
     #[test]
     fn two_of_the_same_number_keep_their_order() {
         let taken = vec![
             sent("a", 2),
-            message(&[(Envelope::ORIGIN, "a"), (ORDER, "1")], "first"),
+            message(Some("a 1 n 1"), "first"),
             sent("a", 1),
         ];
         assert_eq!(order(taken), ["first", "a1", "a2"]);

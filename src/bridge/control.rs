@@ -42,9 +42,24 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    fn to_bytes(&self) -> Vec<u8> {
         // Numbers and texts always are JSON.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// As one message, or as several, if a server takes none of that size. Each says the same of all patterns together.
+    pub(super) fn to_payloads(&self, most: usize) -> Vec<Vec<u8>> {
+        let bytes = self.to_bytes();
+        let (one, other) = self.streams.split_at(self.streams.len() / 2);
+        if bytes.len() <= most || one.is_empty() {
+            return vec![bytes];
+        }
+        let half = |streams: &[(Box<str>, u64)]| Sent {
+            streams: streams.to_vec(),
+            ..self.clone()
+        };
+        let halves = [half(one), half(other)];
+        halves.iter().flat_map(|it| it.to_payloads(most)).collect()
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
@@ -53,5 +68,38 @@ impl Sent {
 
     pub(super) fn is_of(&self, origin: &Origin) -> bool {
         *self.origin == *origin.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_for_a_server_is_said_in_parts() {
+        let streams: Vec<(Box<str>, u64)> =
+            (0..100).map(|n| (format!("a.{n}").into(), n)).collect();
+        let sent = Sent {
+            origin: "x".into(),
+            epoch: 1,
+            all: 4_950,
+            streams: streams.clone(),
+        };
+        assert_eq!(sent.to_payloads(10_000), [sent.to_bytes()]);
+        let parts = sent.to_payloads(200);
+        assert!(parts.iter().all(|part| part.len() <= 200));
+        let parts: Vec<Sent> = parts
+            .iter()
+            .map(|it| Sent::from_bytes(it).unwrap())
+            .collect();
+        assert!(
+            parts
+                .iter()
+                .all(|part| (part.epoch, part.all) == (1, 4_950))
+        );
+        let said: Vec<_> = parts.into_iter().flat_map(|part| part.streams).collect();
+        assert_eq!(said, streams);
+        // What cannot be said shorter is said all the same.
+        assert_eq!(sent.to_payloads(1).len(), 100);
     }
 }

@@ -5,8 +5,8 @@ use async_nats::HeaderMap;
 use super::envelope::Envelope;
 use super::origin::Imported;
 use super::shared::Shared;
+use crate::codec::shielded;
 use crate::event::Event;
-use crate::shield::{caught, told};
 use crate::sync::Arc;
 
 /// The number of a message, and whose it is.
@@ -69,12 +69,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
         if !self.imports.iter().any(|wanted| wanted.matches(&topic)) {
             return Verdict::Unwanted;
         }
-        let payload = match caught(|| self.codec.decode(&topic, payload)) {
-            Ok(Ok(payload)) => payload,
-            Ok(Err(error)) => return Verdict::Undecodable(error.to_string()),
-            Err(thrown) => {
-                return Verdict::Undecodable(format!("the codec panicked: {}", told(thrown)));
-            }
+        let payload = match shielded(|| self.codec.decode(&topic, payload)) {
+            Ok(payload) => payload,
+            Err(reason) => return Verdict::Undecodable(reason),
         };
         // Its text is read once, above.
         let draft = envelope.draft("", payload);

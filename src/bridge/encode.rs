@@ -6,13 +6,12 @@ use std::time::SystemTime;
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
-use super::arrivals::ORDER;
 use super::envelope::Envelope;
 use super::losses::stream_name;
 use super::shared::Shared;
+use crate::codec::{JSON, shielded};
 use crate::event::Event;
 use crate::handlers::BoxError;
-use crate::shield::{caught, told};
 use crate::sync::Arc;
 
 /// Payloads up to this size are written where the last one was, and copied from there. A larger one keeps its own place.
@@ -62,6 +61,8 @@ pub(super) struct Desk {
     origin: Arc<str>,
     /// What the headers say of the payload's bytes.
     kind: Option<Box<str>>,
+    /// With a time in it, in whose place each message's own comes: a copy with room for all is cheaper than one that
+    /// grows.
     headers: HeaderMap,
     scratch: Vec<u8>,
 }
@@ -70,17 +71,19 @@ impl Desk {
     pub(super) fn new<T: Send + Sync + 'static>(shared: &Shared<T>) -> Self {
         let origin = shared.origin.shared();
         Desk {
-            headers: headers(&origin),
+            headers: stamped(),
             origin,
             kind: None,
             scratch: Vec::new(),
         }
     }
 
-    /// Sees to it that the headers say that of the payload's bytes. Mostly they do.
+    /// Sees to it that the headers say that of the payload's bytes. Mostly they do. JSON is what a message is that
+    /// says nothing, as each header costs as much as the rest of a small message.
     fn label(&mut self, kind: Option<&str>) -> Result<(), BoxError> {
+        let kind = kind.filter(|kind| *kind != JSON);
         if self.kind.as_deref() != kind {
-            let mut headers = headers(&self.origin);
+            let mut headers = stamped();
             if let Some(kind) = kind {
                 headers.insert("Content-Type", kind.parse::<HeaderValue>()?);
             }
@@ -91,13 +94,10 @@ impl Desk {
     }
 }
 
-/// The origin. Time and number hold places that each message fills anew: a copy with room for all is cheaper than one
-/// that grows.
-fn headers(origin: &Arc<str>) -> HeaderMap {
+fn stamped() -> HeaderMap {
     let mut envelope = Envelope::new();
-    envelope.origin = Some(Arc::clone(origin));
     envelope.timestamp = Some(SystemTime::UNIX_EPOCH);
-    envelope.number = Some((0, Arc::from("-")));
+    envelope.origin = Some(Arc::from("-"));
     envelope.to_headers()
 }
 
@@ -136,12 +136,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
             self.codec.encode(event, &mut desk.scratch)?;
             desk.label(self.codec.content_type())
         };
-        match caught(encode) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Encoded::Refused(error.to_string()),
-            Err(thrown) => {
-                return Encoded::Refused(format!("the codec panicked: {}", told(thrown)));
-            }
+        if let Err(reason) = shielded(encode) {
+            return Encoded::Refused(reason);
         }
         let payload = if desk.scratch.len() > COPIED {
             mem::take(&mut desk.scratch).into()
@@ -149,12 +145,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
             Bytes::copy_from_slice(&desk.scratch)
         };
         let mut envelope = Envelope::of(event);
+        envelope.origin = Some(Arc::clone(&desk.origin));
         envelope.number = Some(number);
+        envelope.order = numbers.order();
         let mut headers = desk.headers.clone();
         envelope.write_to(&mut headers);
-        if let Some(order) = numbers.order() {
-            headers.insert(ORDER, order.to_string());
-        }
         Encoded::Message(Outgoing {
             stream,
             subject,

@@ -69,6 +69,20 @@ pub enum BridgeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An nkey that is no seed of a user.
+    Nkey {
+        /// What is wrong with it; not the seed.
+        reason: String,
+    },
+    /// A queue group, and nothing to import by it.
+    GroupWithoutImports,
+    /// A setting of [`JetStream`](crate::JetStream) that the server would take for another one, or refuse.
+    BadStream {
+        /// Which: the name of its method.
+        setting: &'static str,
+        /// What it wants.
+        wants: &'static str,
+    },
     /// The system would not start a thread.
     Thread {
         /// What it said.
@@ -124,6 +138,17 @@ impl fmt::Display for BridgeError {
             ),
             BridgeError::Credentials { path, reason } => {
                 write!(f, "the credentials in {} cannot be used: {reason}", path.display())
+            }
+            BridgeError::Nkey { reason } => write!(
+                f,
+                "the nkey is no seed of a user ({reason}): BridgeBuilder::nkey wants the text that begins with `SU`"
+            ),
+            BridgeError::GroupWithoutImports => f.write_str(
+                "a queue group shares what is imported, and nothing is: leave BridgeBuilder::queue_group out, or \
+                 give patterns by BridgeBuilder::import",
+            ),
+            BridgeError::BadStream { setting, wants } => {
+                write!(f, "JetStream::{setting} wants {wants}")
             }
             BridgeError::Thread { reason } => {
                 write!(f, "the system would not start the bridge's thread: {reason}")

@@ -5,12 +5,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::builder::BridgeBuilder;
-use super::codec::Json;
 use super::shared::Shared;
 use super::state::{BridgeEvent, BridgeState};
 use super::stats::BridgeStats;
 use super::stop::{BridgeStopTimeout, BridgeStopped, Order};
 use crate::bus::Bus;
+use crate::codec::Json;
 use crate::handlers::Drain;
 use crate::sync::{Arc, Mutex};
 
@@ -68,7 +68,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// | An event that is exported arrives | at most once | at least once, if the process lives until it is confirmed |
 /// | It is lost | when the connection breaks while it is on its way; when the one who imports is not connected at that moment; when his queues are full | when the process ends before it is confirmed; when his queues stay full for longer than [the bridge's patience](crate::JetStream::patience); when his process ends while it waits in his queues, or nobody there has subscribed to it |
 /// | Losses are counted | by the one who exports as [in doubt](crate::ExportStats::in_doubt), exactly by the one who imports as [missed](crate::ImportStats::missed), as long as his bridge lives: while nobody imports, nobody counts | queues that are full, as always |
-/// | It is emitted twice | never | when a process ended after the emit and before its acknowledgement; see below |
+/// | It is emitted twice | never | when a process, or a bridge that was stopped at once, ended after the emit and before its acknowledgement; in a group, once by each of two, also when a connection broke in between; see below |
 /// | The order of one thread's events | kept between bridges; of messages of plain clients, for each import pattern | kept for each import pattern while the connection lasts; what is sent again comes late |
 ///
 /// *Confirmed* means: the server said that it has the message. It does not say that anybody read it.
@@ -117,7 +117,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// - *Stored* is what the server means by it: a server that is killed keeps what it has acknowledged; a machine that
 ///   loses its power may lose the last of it, unless the stream has [replicas](crate::JetStream::replicas).
 /// - Bridges with and without a stream, and plain clients, hear each other, if the subjects are the same: the stream
-///   takes what anybody publishes there, and the server gives what goes to the stream to plain subscribers, too.
+///   takes what anybody publishes there, and the server gives what goes to the stream to plain subscribers, too. What is
+///   sent again comes to these again: a plain bridge knows it by its id, of which it has the last some thousands in mind,
+///   and others have to do the same.
 ///
 /// # Groups
 ///
@@ -128,7 +130,15 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A plain member that stops loses what is on its way to it at that moment, and nobody counts that: the server has
 /// given it to this member and to no other. With JetStream it comes to another one.
 ///
-/// With JetStream each bridge of a group still has a [name](BridgeBuilder::name) of its own.
+/// With JetStream each bridge of a group still has a [name](BridgeBuilder::name) of its own. What a bridge with
+/// JetStream sends again may go to another member of a plain group than at first, which then has it, too.
+///
+/// # Whom it trusts
+///
+/// Whoever may publish on the subjects may make up events, with any time, source and cause; and numbers, so that
+/// [`missed`](crate::ImportStats::missed) counts losses that were none; and in a stream take the next id of another
+/// bridge, so that the server holds that one's message for a copy. None of this ends a bridge or makes it grow without
+/// bounds. Secrets are given to the client and never logged; give users permissions no wider than they need.
 ///
 /// # Permissions
 ///
@@ -166,6 +176,7 @@ impl<T: Send + Sync + 'static> Bridge<T> {
     /// let bridge = Bridge::builder(&bus).export("order.*").start()?;
     /// # Ok::<(), chanbus::BridgeError>(())
     /// ```
+    #[track_caller]
     pub fn builder(bus: &Bus<T>) -> BridgeBuilder<T, Json> {
         BridgeBuilder::new(bus)
     }
@@ -264,7 +275,9 @@ impl<T: Send + Sync + 'static> Bridge<T> {
     ///
     /// Draining, it takes nothing more from the bus, sends what waits, waits until the server has confirmed all,
     /// unsubscribes, emits what had come, and returns. Without a server that takes as long as the server is away:
-    /// use [`Drain::Within`]. With [`Drain::Now`] it does none of this.
+    /// use [`Drain::Within`]. With [`Drain::Now`] it does none of this. In JetStream mode one event that waits for room
+    /// in a full queue just then is still emitted, within the bridge's [patience](crate::JetStream::patience); it and
+    /// the few before it are not acknowledged, and come to the next bridge of that name again.
     ///
     /// Called by a filter or tap for an event that the bridge itself emits, it does not wait, and the bridge
     /// stops after that. Stops at the same time wait for one end, the hastiest of them. One that has

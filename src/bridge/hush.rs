@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::future::ready;
 
-use async_nats::{Auth, ConnectOptions};
+use async_nats::{Auth, AuthError, ConnectOptions};
 use tokio::runtime::Handle;
 use tracing::dispatcher::{DefaultGuard, Dispatch, has_been_set, set_default};
 
@@ -17,11 +17,13 @@ thread_local! {
     static HUSHED: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
 }
 
-/// The client's options, for a user whom a secret proves.
-pub(super) fn identified(auth: Auth) -> ConnectOptions {
-    ConnectOptions::with_auth_callback(move |_| {
+/// The client's options, for a user whom that proves, given what the server wants to have signed.
+pub(super) fn identified(
+    auth: impl Fn(&[u8]) -> Result<Auth, AuthError> + Send + Sync + 'static,
+) -> ConnectOptions {
+    ConnectOptions::with_auth_callback(move |nonce| {
         hush();
-        ready(Ok(auth.clone()))
+        ready(auth(&nonce))
     })
 }
 

@@ -14,6 +14,7 @@ use tokio::task::{consume_budget, unconstrained};
 use super::arrivals::in_order;
 use super::control::{ControlSubjects, Sent};
 use super::decode::Verdict;
+use super::jetstream::{Recent, id_of};
 use super::losses::Losses;
 use super::shared::Shared;
 use super::state::BridgeEvent;
@@ -23,7 +24,7 @@ use super::wire::Wire;
 use crate::bus::Emitted;
 use crate::error::EmitError;
 use crate::event::{Event, Held};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
 /// After so many events control messages have their turn, though more events wait.
 const CONTROL_AFTER: u32 = 256;
@@ -39,6 +40,8 @@ pub(super) struct Inbound<T: Send + Sync + 'static> {
     pub(super) drained: watch::Sender<bool>,
     pub(super) streams: Streams,
     pub(super) losses: Option<Losses>,
+    /// What came by way of a stream, and may come again: who exports by one sends until it has heard.
+    pub(super) recent: Arc<Mutex<Recent>>,
 }
 
 /// All that the bridge is subscribed to.
@@ -255,12 +258,18 @@ impl<T: Send + Sync + 'static> Inbound<T> {
         let (verdict, numbered) =
             self.shared
                 .decode(&message.subject, message.headers.as_ref(), &message.payload);
-        if let (Some(losses), Some(it)) = (&mut self.losses, &numbered) {
+        let id = message.headers.as_ref().and_then(id_of);
+        let again = id.is_some_and(|id| !self.recent.lock().claim(None, Some(id)));
+        if let (Some(losses), Some(it), false) = (&mut self.losses, &numbered, again) {
             losses.came(&it.origin, &it.stream, it.number);
         }
         let shared = &*self.shared;
         let missed = self.losses.as_ref().map_or(0, Losses::missed);
         let outcome = match verdict {
+            Verdict::Event(event) if again => {
+                drop(Held::new(event));
+                Outcome::Duplicate
+            }
             Verdict::Event(event) => shared.emit(event),
             Verdict::Own => Outcome::Own,
             Verdict::Unwanted => Outcome::Unwanted,

@@ -10,12 +10,15 @@ use foldhash::fast::RandomState;
 
 use crate::pattern::Pattern;
 use crate::sync::Arc;
+use crate::topic::Topic;
 
 /// So many other bridges are kept in mind; each start of a process is one. The one that was silent
 /// longest goes.
 const MAX_ORIGINS: usize = 1_024;
 /// So many export patterns of each.
 const MAX_STREAMS: usize = 256;
+/// The longest name of a bridge, or of an export pattern, that is kept: there is none that is longer.
+const MAX_TEXT: usize = Topic::MAX_LEN + 64;
 
 /// The export pattern of a number, as it travels.
 pub(super) fn stream_name(pattern: &Pattern) -> Arc<str> {
@@ -59,8 +62,8 @@ pub(super) struct Losses {
     imports: Vec<Pattern>,
     senders: HashMap<Arc<str>, Sender, RandomState>,
     heard: u64,
-    /// Of all streams, and of those that were forgotten.
-    missed: u64,
+    /// Of all streams, and of those that were forgotten. Wider than what each of them says, which anybody may make up.
+    missed: u128,
 }
 
 impl Losses {
@@ -74,7 +77,7 @@ impl Losses {
     }
 
     pub(super) fn missed(&self) -> u64 {
-        self.missed
+        u64::try_from(self.missed).unwrap_or(u64::MAX)
     }
 
     /// A message came.
@@ -102,6 +105,10 @@ impl Losses {
         {
             sender.heard = self.heard;
             return note(stream.as_mut(), &mut self.missed, act);
+        }
+        // What no bridge says is not kept, for its length.
+        if origin.len().max(name.len()) > MAX_TEXT {
+            return;
         }
         if !self.senders.contains_key(origin) {
             self.make_room();
@@ -134,12 +141,12 @@ impl Losses {
 }
 
 /// Acts on a stream, if its gaps mean anything, and on the sum of all.
-fn note(stream: Option<&mut Stream>, missed: &mut u64, act: impl FnOnce(&mut Stream)) {
+fn note(stream: Option<&mut Stream>, missed: &mut u128, act: impl FnOnce(&mut Stream)) {
     let Some(stream) = stream else { return };
-    let before = stream.missed();
+    let before = u128::from(stream.missed());
     act(stream);
     // It falls, too, when a message comes of which a control message had told.
-    *missed = *missed + stream.missed() - before;
+    *missed = *missed + u128::from(stream.missed()) - before;
 }
 
 #[cfg(test)]
@@ -211,6 +218,31 @@ mod tests {
         losses.came("x", &stream_name(&flat), 1);
         losses.came("x", &stream_name(&flat), 3);
         assert_eq!(losses.missed(), 1);
+    }
+
+    #[test]
+    fn counts_beyond_all_measure_are_the_most_that_can_be_said() {
+        let mut losses = losses(&["**"]);
+        for sender in ["x", "y"] {
+            losses.told(sender, "a", 0);
+            losses.told(sender, "a", u64::MAX);
+        }
+        assert_eq!(losses.missed(), u64::MAX);
+        losses.came("x", "a", u64::MAX);
+        losses.came("z", "a", 1);
+        losses.came("z", "a", 3);
+        assert_eq!(losses.missed(), u64::MAX);
+    }
+
+    #[test]
+    fn p13_texts_that_no_bridge_says_are_not_kept() {
+        let mut losses = losses(&["**"]);
+        let long = "x".repeat(MAX_TEXT + 1);
+        losses.told(&long, "a", 1);
+        losses.told("x", &long, 1);
+        assert!(losses.senders.is_empty());
+        losses.told(&long[1..], "a", 1);
+        assert_eq!(losses.senders.len(), 1);
     }
 
     #[test]

@@ -15,8 +15,8 @@
 mod access;
 mod arrivals;
 mod builder;
-mod codec;
 mod control;
+mod credentials;
 mod decode;
 mod encode;
 mod envelope;
@@ -39,7 +39,6 @@ mod subject;
 mod wire;
 
 pub use builder::BridgeBuilder;
-pub use codec::{Codec, Json};
 pub use envelope::{Envelope, EnvelopeError, EnvelopeErrorKind};
 pub use error::BridgeError;
 pub use handle::Bridge;

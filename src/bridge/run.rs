@@ -160,6 +160,7 @@ async fn work<T: Send + Sync + 'static>(
         drained,
         streams,
         losses,
+        recent: Arc::clone(recent),
     };
     let outbound = Outbound {
         shared: Arc::clone(shared),

@@ -1,12 +1,12 @@
 //! What the bridge's thread and its owner both have.
 
-use super::codec::Codec;
 use super::link::Link;
 use super::origin::Origin;
 use super::stats::BridgeStats;
 use super::stop::Ending;
 use super::subject::SubjectMapping;
 use crate::bus::{Subscription, WeakBus};
+use crate::codec::Codec;
 use crate::pattern::Pattern;
 use crate::sync::{Arc, Mutex};
 

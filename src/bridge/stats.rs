@@ -139,7 +139,7 @@ pub struct ImportStats {
     pub undecodable: u64,
     /// Those that the bus here refused, as their chain of causes is too deep.
     pub refused: u64,
-    /// Those that had been imported before, in JetStream mode.
+    /// Those that had been imported before, of bridges in JetStream mode, which send until they have heard.
     pub duplicates: u64,
     /// Messages of other bridges that did not come.
     ///

@@ -70,11 +70,13 @@ pub(super) fn watch_events(
     (options, parts)
 }
 
-/// Whether the server did not let the user send a message. It says so before it answers what was sent later.
+/// Whether the server did not let the user send an event. It says so before it answers what was sent later.
 fn is_denied(error: &ServerError) -> bool {
     const DENIED: &str = "permissions violation for publish";
     matches!(error, ServerError::Other(text)
-        if text.get(..DENIED.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(DENIED)))
+        if text.get(..DENIED.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(DENIED))
+            // What a bridge says to others, and it is no event.
+            && !text.contains("\"_CHANBUS."))
 }
 
 /// The client names the kind of its error only, not what to look at.
@@ -87,7 +89,6 @@ fn hint(reason: &str) -> &'static str {
         "authorization violation" => {
             "; the server wants another user, password, token, nkey or file of credentials"
         }
-        "failed signing nonce" => "; the nkey is no seed (`SU..`)",
         _ => "",
     }
 }

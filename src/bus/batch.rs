@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::core::Core;
 use super::panics::{PanicPlace, shield};
+use super::traced;
 use super::{Bus, Emitted};
 use crate::draft::EventDraft;
 use crate::error::{BatchError, EmitError};
@@ -289,6 +290,14 @@ impl<T: Send + Sync + 'static> Batch<T> {
     /// ```
     pub fn commit(mut self) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
         let events = std::mem::take(&mut self.events);
+        if traced::is_on() {
+            let (topics, count) = (traced::topics_of(&events), events.len());
+            return self.core.told(&topics, count, || self.emit_all(events));
+        }
+        self.emit_all(events)
+    }
+
+    fn emit_all(&self, events: Vec<Event<T>>) -> Result<Emitted, EmitError<Vec<Event<T>>>> {
         let causes = self.core.cause().map(|_| ());
         let check = |()| {
             // Most have no cause, and none is too deep.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use super::Bus;
 use super::overflow::Overflow;
@@ -58,6 +59,8 @@ pub const MAX_CAPACITY: usize = 1 << 24;
 /// What a bus was built with.
 pub(super) struct Settings {
     pub(super) name: Option<Arc<str>>,
+    /// Where in the source the bus was made.
+    pub(super) location: &'static Location<'static>,
     pub(super) capacity: usize,
     pub(super) max_subscribers: usize,
     pub(super) overflow: Overflow,
@@ -65,6 +68,8 @@ pub(super) struct Settings {
     pub(super) history: usize,
     pub(super) max_chain: usize,
     pub(super) route_cache: usize,
+    /// How many topics to remember.
+    pub(super) observe_topics: usize,
     pub(super) wake_ups: WakeUps,
     pub(super) clock: Clock,
     pub(super) on_panic: Option<PanicHook>,
@@ -72,9 +77,11 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Those of a bus that is derived from one with these.
+    #[track_caller]
     pub(super) fn derived(&self) -> Self {
         Settings {
             name: None,
+            location: Location::caller(),
             history: 0,
             capacity: self.capacity,
             max_subscribers: self.max_subscribers,
@@ -82,6 +89,7 @@ impl Settings {
             syntax: self.syntax,
             max_chain: self.max_chain,
             route_cache: self.route_cache,
+            observe_topics: self.observe_topics,
             wake_ups: self.wake_ups,
             clock: self.clock.clone(),
             on_panic: self.on_panic.clone(),
@@ -90,9 +98,11 @@ impl Settings {
 }
 
 impl Default for Settings {
+    #[track_caller]
     fn default() -> Self {
         Settings {
             name: None,
+            location: Location::caller(),
             capacity: DEFAULT_CAPACITY,
             max_subscribers: DEFAULT_MAX_SUBSCRIBERS,
             overflow: Overflow::default(),
@@ -100,6 +110,7 @@ impl Default for Settings {
             history: 0,
             max_chain: DEFAULT_MAX_CHAIN,
             route_cache: DEFAULT_ROUTE_CACHE,
+            observe_topics: 0,
             wake_ups: WakeUps::default(),
             clock: Clock::default(),
             on_panic: None,
@@ -118,6 +129,7 @@ impl Default for Settings {
 /// | [`history`](BusBuilder::history) | none |
 /// | [`max_chain`](BusBuilder::max_chain) | [`DEFAULT_MAX_CHAIN`], 32 |
 /// | [`route_cache`](BusBuilder::route_cache) | [`DEFAULT_ROUTE_CACHE`], 16,384 topics |
+/// | [`observe_topics`](BusBuilder::observe_topics), to be seen later | none |
 /// | [`wake_ups`](BusBuilder::wake_ups) | [`WakeUps::Direct`], whoever emits |
 /// | [`clock`](BusBuilder::clock) | [`Clock::coarse`] |
 /// | [`on_panic`](BusBuilder::on_panic) | nothing; panics are caught and counted all the same |
@@ -143,6 +155,7 @@ pub struct BusBuilder<T> {
 }
 
 impl<T: Send + Sync + 'static> BusBuilder<T> {
+    #[track_caller]
     pub(super) fn new() -> Self {
         BusBuilder {
             settings: Settings::default(),
@@ -268,6 +281,27 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
         self
     }
 
+    /// How many topics to remember for [`topology`](Bus::topology) and [`lint`](Bus::lint): the first so many on
+    /// which anybody emits, or makes a publisher, from now on. Without it these know the topics since
+    /// subscriptions last changed. A derived bus has the setting of the one that it is made of.
+    ///
+    /// An emit pays for it only where it looks for a topic's subscribers anew (once for each topic after each
+    /// change of subscriptions, and for topics beyond the [`route_cache`](BusBuilder::route_cache)): a short
+    /// lock. Memory is the topics' own.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder().observe_topics(100).build()?;
+    /// bus.emit("a", 1)?;
+    /// let _sub = bus.subscribe("b")?;
+    /// assert_eq!(bus.view().topics().topics[0].topic, "a");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn observe_topics(mut self, topics: usize) -> Self {
+        self.settings.observe_topics = topics;
+        self
+    }
+
     /// Who wakes consumers that sleep in a blocking receive: whoever emits, or a thread of the bus's
     /// own.
     ///
@@ -351,6 +385,7 @@ impl<T> fmt::Debug for BusBuilder<T> {
             .field("history", &settings.history)
             .field("max_chain", &settings.max_chain)
             .field("route_cache", &settings.route_cache)
+            .field("observe_topics", &settings.observe_topics)
             .field("wake_ups", &settings.wake_ups)
             .field("clock", &settings.clock)
             .finish_non_exhaustive()

@@ -4,15 +4,19 @@ use std::mem::needs_drop;
 use std::slice::from_ref;
 use std::time::Instant;
 
+use super::Bus;
+use super::backlog::{self, Backlog};
 use super::builder::Settings;
 use super::deliver::{deliver, deliver_plainly, deliver_within};
 use super::emitted::Emitted;
 use super::feed::Fed;
 use super::ledger::Ledger;
+use super::observed::Observed;
 use super::panics::PanicHook;
 use super::past::Archive;
 use super::routing::{Route, Table};
 use super::subscriber::{Bell, Ringer};
+use super::traced;
 use crate::cause::Cause;
 use crate::error::EmitError;
 use crate::event::{Event, Extras};
@@ -44,20 +48,28 @@ pub(super) struct Core<T> {
     number: u64,
     /// To the thread that wakes consumers, if emits do not.
     ringer: Option<Ringer>,
+    pub(super) born: Instant,
     /// What others passed on to it; made by the first of them.
     fed: OnceBox<Fed>,
+    /// Where it is told that too much waits; made by the first who asks. Whoever has it from here lends it only, so
+    /// that it ends with this.
+    backlogs: OnceBox<Bus<Backlog>>,
 }
 
 impl<T> Core<T> {
     pub(super) fn new(settings: Settings, ringer: Option<Ringer>) -> Self {
+        let observe = settings.observe_topics;
+        let observed = (observe > 0).then(|| Arc::new(Observed::new(observe)));
         Core {
-            registry: Registry::new(Table::new(), Ledger::new(), settings.route_cache),
+            registry: Registry::new(Table::new(observed), Ledger::new(), settings.route_cache),
             past: Archive::new(settings.history),
             unbound: Striped::new(),
             next_id: AtomicU64::new(0),
             number: unique_number(),
             ringer,
+            born: Instant::now(),
             fed: OnceBox::new(),
+            backlogs: OnceBox::new(),
             settings,
         }
     }
@@ -84,6 +96,11 @@ impl<T> Core<T> {
         self.fed.get_or_init(Box::default)
     }
 
+    pub(super) fn backlogs(&self) -> &Bus<Backlog> {
+        self.backlogs
+            .get_or_init(|| Box::new(backlog::bus(&self.settings)))
+    }
+
     /// [`fed`](Core::fed), of a bus that may never have been.
     pub(super) fn was_fed(&self) -> Option<&Fed> {
         self.fed.get()
@@ -100,9 +117,19 @@ impl<T> Core<T> {
 
     // ---- emitting ----
 
-    /// Emits without extras: the plain way, and the fast one.
+    /// Emits without extras.
     #[inline]
     pub(super) fn emit(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
+        if traced::is_on() {
+            return self.told(topic, 1, || self.emit_plainly(topic, payload));
+        }
+        self.emit_plainly(topic, payload)
+    }
+
+    /// The plain way, and the fast one.
+    // Always, as it has two callers, of which one is cold.
+    #[inline(always)]
+    fn emit_plainly(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
         if Cause::is_set() || self.past.has_history() {
             return self.emit_caused(topic, payload);
         }
@@ -143,7 +170,7 @@ impl<T> Core<T> {
         Ok(emitted)
     }
 
-    /// [`emit`](Core::emit) where there may be a cause, or the event is kept.
+    /// [`emit_plainly`](Core::emit_plainly) where there may be a cause, or the event is kept.
     fn emit_caused(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
         let cause = match self.cause() {
             Ok(cause) => cause,
@@ -168,6 +195,18 @@ impl<T> Core<T> {
 
     /// Emits with whatever was asked for.
     pub(super) fn emit_with(
+        &self,
+        topic: &str,
+        payload: T,
+        details: Details,
+    ) -> Result<Emitted, EmitError<T>> {
+        if traced::is_on() {
+            return self.told(topic, 1, || self.emit_detailed(topic, payload, details));
+        }
+        self.emit_detailed(topic, payload, details)
+    }
+
+    fn emit_detailed(
         &self,
         topic: &str,
         payload: T,
@@ -210,6 +249,18 @@ impl<T> Core<T> {
         event: Event<T>,
         patience: Option<Instant>,
     ) -> Result<Emitted, EmitError<Event<T>>> {
+        if traced::is_on() {
+            let topic = event.topic().clone();
+            return self.told(&topic, 1, || self.emit_existing(event, patience));
+        }
+        self.emit_existing(event, patience)
+    }
+
+    fn emit_existing(
+        &self,
+        event: Event<T>,
+        patience: Option<Instant>,
+    ) -> Result<Emitted, EmitError<Event<T>>> {
         if let Err(cause) = self.check_cause_of(&event) {
             return Err(self.too_deep(cause, event));
         }
@@ -220,6 +271,13 @@ impl<T> Core<T> {
 
     /// Emits to every subscription, whatever its patterns.
     pub(super) fn broadcast(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
+        if traced::is_on() {
+            return self.told(topic, 1, || self.emit_to_all(topic, payload));
+        }
+        self.emit_to_all(topic, payload)
+    }
+
+    fn emit_to_all(&self, topic: &str, payload: T) -> Result<Emitted, EmitError<T>> {
         let cause = match self.cause() {
             Ok(cause) => cause,
             Err(cause) => return Err(self.too_deep(cause, payload)),

@@ -1,11 +1,28 @@
 //! What a subscription says of itself: its settings, and its counters.
 
+use std::panic::Location;
+
 use super::Subscription;
 use super::overflow::Overflow;
 use crate::pattern::Pattern;
 use crate::sync::Ordering;
 
 impl<T: Send + Sync + 'static> Subscription<T> {
+    /// Where in the source it was made: where [`Bus::subscribe`](crate::Bus::subscribe), or what stands on that,
+    /// was called. A [shared](Subscription::share) handle has the place of the first.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscribe("a")?; let line = line!();
+    /// assert_eq!((sub.location().file(), sub.location().line()), (file!(), line));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.member().location
+    }
+
     /// What it asks for; empty after it was closed.
     ///
     /// ```

@@ -172,6 +172,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(*sub.recv()?.payload(), 42);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn publisher(&self, topic: impl AsRef<str>) -> Result<Publisher<T>, TopicError> {
         Publisher::new(self.core(), topic.as_ref())
     }

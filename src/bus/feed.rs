@@ -2,12 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::Location;
 
 use super::core::Core;
 use super::nested::Nested;
 use super::panics::{PanicPlace, shield};
+use super::routing::There;
+use super::view::Visible;
 use super::{Bus, Open, WeakBus};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering, Weak};
 use crate::tally::Striped;
 
 /// Keeps a derived bus open.
@@ -65,6 +68,26 @@ impl<T: Send + Sync + 'static> Inlet<T> {
     pub(super) fn core(&self) -> &Core<T> {
         &self.0.core
     }
+
+    /// Where it leads to, and the place to show for that: of a bus that ends with it, which was made of another,
+    /// where it was made; else where it is passed on from, the `caller`.
+    pub(super) fn there(
+        &self,
+        caller: &'static Location<'static>,
+    ) -> (There, &'static Location<'static>) {
+        let (core, derived) = (&self.0.core, self.0.only);
+        let there = There {
+            number: core.number(),
+            derived,
+            bus: weak_view(core),
+        };
+        let location = if derived {
+            core.settings.location
+        } else {
+            caller
+        };
+        (there, location)
+    }
 }
 
 impl<T: Send + Sync + 'static> Drop for Door<T> {
@@ -89,6 +112,11 @@ impl<T: Send + Sync + 'static> fmt::Debug for Inlet<T> {
             .field("ends_bus", &self.0.only)
             .finish()
     }
+}
+
+fn weak_view<T: Send + Sync + 'static>(core: &Arc<Core<T>>) -> Weak<dyn Visible> {
+    let weak: Weak<Core<T>> = Arc::downgrade(core);
+    weak
 }
 
 /// Closes a bus that nothing can come to any more. Buses that are derived from it end inside of that.
@@ -151,6 +179,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(seen, [0, 3, 6]);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn derive<U, G>(&self, attach: impl FnOnce(&Inlet<U>) -> G) -> Bus<U>
     where
         U: Send + Sync + 'static,
@@ -249,6 +278,16 @@ impl Fed {
             panics: self.panics.get(),
             repeated: self.repeated.get(),
             refused: self.refused.get(),
+        }
+    }
+
+    /// The sums, resets or not.
+    pub(super) fn sums_ever(&self) -> FedSums {
+        FedSums {
+            left_out: self.left_out.ever.sum(),
+            panics: self.panics.ever.sum(),
+            repeated: self.repeated.ever.sum(),
+            refused: self.refused.ever.sum(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::Bus;
 use crate::sync::Mutex;
@@ -61,14 +62,16 @@ pub fn global<T: Send + Sync + 'static>() -> Option<Bus<T>> {
 /// assert!(chanbus::global_or_default::<Scan>().same_bus(&bus));
 /// ```
 #[must_use]
+#[track_caller]
 pub fn global_or_default<T: Send + Sync + 'static>() -> Bus<T> {
     let mut buses = BUSES.lock();
-    let bus = buses
-        .get_or_insert_default()
-        .entry(TypeId::of::<T>())
-        .or_insert_with(|| Box::new(Bus::<T>::new()))
-        .downcast_ref::<Bus<T>>()
-        .cloned();
+    // No closure: in one the caller's place would be lost.
+    let bus = match buses.get_or_insert_default().entry(TypeId::of::<T>()) {
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(place) => place.insert(Box::new(Bus::<T>::new())),
+    }
+    .downcast_ref::<Bus<T>>()
+    .cloned();
     // Each is stored under its own type, so there always is one.
     bus.unwrap_or_default()
 }

@@ -1,16 +1,27 @@
 //! Who has left a bus, and what they had counted: what only writers and `stats` touch.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::Location;
 use std::sync::Weak;
 
 use super::routing::{Member, Seat};
 use super::subscriber::Losses;
+use super::view::PublisherStats;
 use crate::pattern::Pattern;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{Arc, AtomicU64, Padded};
+use crate::topic::Topic;
 
 /// One publisher's count of its emits; written by it alone.
 pub(super) type EmitCount = Arc<Padded<AtomicU64>>;
+
+/// A publisher, for those who look.
+struct Listed {
+    id: u64,
+    topic: Topic,
+    location: &'static Location<'static>,
+    count: EmitCount,
+}
 
 /// Sums over subscriptions.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +34,19 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    pub(super) fn add(&mut self, other: &Counts) {
+        self.received += other.received;
+        self.dropped += other.dropped;
+        self.filtered += other.filtered;
+        self.conflated += other.conflated;
+        self.filter_panics += other.filter_panics;
+    }
+
+    fn add_member<T>(&mut self, member: &Member<T>) {
+        self.received += member.mailbox.received();
+        self.add_losses(member.mailbox.losses());
+    }
+
     pub(super) fn add_losses(&mut self, losses: &Losses) {
         // Relaxed: statistics. They are exact once publishers are joined, which orders them.
         self.dropped += losses.dropped.load(Relaxed);
@@ -44,13 +68,16 @@ pub(super) struct Ledger<T> {
     epoch: u64,
     /// What subscriptions counted that are gone for good.
     base: Counts,
+    /// What all subscriptions had counted at the resets, for those who read over them.
+    before: Counts,
     /// Closed, no longer listed, and still held by their users.
     leaving: HashMap<u64, Leaving<T>>,
     /// Of those that are gone: a late publisher may still count a loss there. Folded into `base`
     /// once nobody else holds them.
     losses: VecDeque<Arc<Losses>>,
     /// By address, so that a publisher that is dropped is found at once among many.
-    publishers: HashMap<usize, EmitCount>,
+    publishers: HashMap<usize, Listed>,
+    next_publisher: u64,
     /// What dropped publishers emitted.
     emitted: u64,
     /// All that had been emitted at the last reset.
@@ -62,9 +89,11 @@ impl<T> Ledger<T> {
         Ledger {
             epoch: 0,
             base: Counts::default(),
+            before: Counts::default(),
             leaving: HashMap::new(),
             losses: VecDeque::new(),
             publishers: HashMap::new(),
+            next_publisher: 0,
             emitted: 0,
             emitted_before: 0,
         }
@@ -133,16 +162,46 @@ impl<T> Ledger<T> {
         })
     }
 
-    pub(super) fn add_publisher(&mut self) -> EmitCount {
+    pub(super) fn add_publisher(
+        &mut self,
+        topic: Topic,
+        location: &'static Location<'static>,
+    ) -> EmitCount {
         let count = EmitCount::default();
         let address = Arc::as_ptr(&count) as usize;
-        self.publishers.insert(address, Arc::clone(&count));
+        let listed = Listed {
+            id: self.next_publisher,
+            topic,
+            location,
+            count: Arc::clone(&count),
+        };
+        self.next_publisher += 1;
+        self.publishers.insert(address, listed);
         count
+    }
+
+    /// Where a publisher was made that is listed.
+    pub(super) fn location_of(&self, count: &EmitCount) -> Option<&'static Location<'static>> {
+        let listed = self.publishers.get(&(Arc::as_ptr(count) as usize))?;
+        Some(listed.location)
+    }
+
+    /// The publishers that there are, in no order.
+    pub(super) fn publishers(&self) -> Vec<PublisherStats> {
+        let listed = self.publishers.values();
+        let stats = listed.map(|publisher| PublisherStats {
+            id: publisher.id,
+            topic: publisher.topic.clone(),
+            location: publisher.location,
+            // Relaxed: a statistic, exact once the publisher is joined.
+            emitted: publisher.count.load(Relaxed),
+        });
+        stats.collect()
     }
 
     pub(super) fn remove_publisher(&mut self, count: &EmitCount) {
         let address = Arc::as_ptr(count) as usize;
-        if let Some(count) = self.publishers.remove(&address) {
+        if let Some(Listed { count, .. }) = self.publishers.remove(&address) {
             // Relaxed: its only writer is the one who calls this.
             self.emitted += count.load(Relaxed);
         }
@@ -157,18 +216,38 @@ impl<T> Ledger<T> {
         self.emitted_ever(unbound) - self.emitted_before
     }
 
-    fn emitted_ever(&self, unbound: u64) -> u64 {
+    /// All emits, resets or not.
+    pub(super) fn emitted_ever(&self, unbound: u64) -> u64 {
         // Relaxed: a statistic, exact once publishers are joined.
         let bound: u64 = self
             .publishers
             .values()
-            .map(|count| count.load(Relaxed))
+            .map(|publisher| publisher.count.load(Relaxed))
             .sum();
         self.emitted + bound + unbound
     }
 
-    /// Begins anew: nothing that happened before counts.
-    pub(super) fn reset(&mut self, unbound: u64) {
+    /// What was counted before the last reset.
+    pub(super) fn before(&self) -> Counts {
+        self.before
+    }
+
+    /// Begins anew: nothing that happened before counts. `open` are the subscriptions that are listed.
+    pub(super) fn reset<'m>(
+        &mut self,
+        unbound: u64,
+        open: impl IntoIterator<Item = &'m Arc<Member<T>>>,
+    ) where
+        T: 'm,
+    {
+        let mut sums = self.departed();
+        for seat in self.leaving() {
+            sums.add_member(&seat.listener);
+        }
+        for member in open {
+            sums.add_member(member);
+        }
+        self.before.add(&sums);
         self.epoch += 1;
         self.base = Counts::default();
         self.leaving.clear();

@@ -53,7 +53,11 @@ impl<T> Core<T> {
         // First off the list, so that later emits do not match, then closed, so that those that are
         // on their way do not count as matched.
         self.remove_member(member);
-        self.close_mailbox(member)
+        let closed = self.close_mailbox(member);
+        if closed {
+            self.tell_closed(member);
+        }
+        closed
     }
 
     pub(super) fn set_patterns(
@@ -133,7 +137,10 @@ impl<T> Core<T> {
             for seat in table.members() {
                 ledger.leave(seat);
             }
-            Ok(std::mem::replace(table, Table::ended()))
+            Ok({
+                let ended = table.ended();
+                std::mem::replace(table, ended)
+            })
         });
         let Ok(table) = ended else {
             return false;
@@ -146,13 +153,16 @@ impl<T> Core<T> {
             self.discard(seat.listener.clear());
         }
         self.drop_past(false);
+        self.tell_end(table.member_count());
         true
     }
 
     /// Closes all subscriptions, empties what is kept of the past and zeroes the counters.
     pub(super) fn reset(&self) {
         let before = self.registry.update(|table, ledger| {
-            ledger.reset(self.unbound.sum());
+            let open = table.members();
+            ledger.reset(self.unbound.sum(), open.iter().map(|seat| &seat.listener));
+            drop(open);
             let without = table.without_members();
             let closed = table.closed;
             let before = std::mem::replace(table, without);
@@ -168,6 +178,7 @@ impl<T> Core<T> {
         if let Some(fed) = self.was_fed() {
             fed.reset();
         }
+        self.tell_reset(table.member_count());
     }
 }
 

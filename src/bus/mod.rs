@@ -1,5 +1,6 @@
 //! The bus: the emitting side's handle, and the rooms below it.
 
+mod backlog;
 mod batch;
 mod builder;
 mod conflate;
@@ -15,10 +16,13 @@ mod fields;
 mod gaps;
 mod global;
 mod handles;
+#[cfg(feature = "testing")]
+mod inject;
 mod iter;
 mod ledger;
 mod membership;
 mod nested;
+mod observed;
 mod overflow;
 mod panics;
 mod pass;
@@ -27,6 +31,7 @@ mod publisher;
 mod receive;
 mod receive_batch;
 mod retained;
+mod role;
 mod routing;
 mod stats;
 mod store;
@@ -37,6 +42,8 @@ mod subscriber;
 mod subscription;
 mod tap;
 mod together;
+mod traced;
+mod view;
 mod wait;
 mod wake_ups;
 mod wakers;
@@ -44,6 +51,7 @@ mod weak;
 
 use std::fmt;
 
+pub use backlog::{Backlog, BacklogLevel};
 pub use batch::{Batch, Batched};
 pub use builder::{
     BusBuilder, DEFAULT_CAPACITY, DEFAULT_MAX_CHAIN, DEFAULT_MAX_SUBSCRIBERS, DEFAULT_ROUTE_CACHE,
@@ -62,6 +70,7 @@ pub use publisher::Publisher;
 pub use receive::RecvFuture;
 pub use receive_batch::RecvBatchFuture;
 pub use retained::{DEFAULT_RETAINED, Retained, RetainedBuilder, Retention};
+pub use role::{Consumer, Role};
 pub use stats::{BusStats, SubscriptionStats};
 #[cfg(feature = "tokio")]
 pub use stream::TokioTimer;
@@ -70,6 +79,7 @@ pub use stream::{EventStream, GapStream, HeartbeatStream, IdleTimer, NextFuture}
 pub use subscribe::SubscriptionBuilder;
 pub use subscription::Subscription;
 pub use tap::TapGuard;
+pub use view::{BusView, KnownTopics, PublisherStats, TapStats, TapTarget, TopicStats};
 pub use wait::WaitFuture;
 pub use wake_ups::WakeUps;
 pub use weak::WeakBus;
@@ -177,6 +187,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// let bus: chanbus::Bus<u32> = chanbus::Bus::new();
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn new() -> Self {
         Self::with(Settings::default(), None)
     }
@@ -187,6 +198,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// let bus: chanbus::Bus<u32> = chanbus::Bus::builder().capacity(8).build()?;
     /// # Ok::<(), chanbus::BuildError>(())
     /// ```
+    #[track_caller]
     pub fn builder() -> BusBuilder<T> {
         BusBuilder::new()
     }
@@ -221,6 +233,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// let several = bus.subscribe(["scan.**", "ui.click"])?;
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscribe(
         &self,
         patterns: impl IntoPatterns,
@@ -242,6 +255,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(all.len(), 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscribe_all(&self) -> Result<Subscription<T>, SubscribeError> {
         self.subscribe(crate::Pattern::everything())
     }
@@ -260,6 +274,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     ///     .subscribe()?;
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscription(&self, patterns: impl IntoPatterns) -> SubscriptionBuilder<'_, T> {
         SubscriptionBuilder::new(self, patterns.into_patterns(self.core().settings.syntax))
     }
@@ -392,6 +407,7 @@ impl<T: Send + Sync + 'static> Clone for Bus<T> {
 }
 
 impl<T: Send + Sync + 'static> Default for Bus<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

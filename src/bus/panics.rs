@@ -33,6 +33,10 @@ pub enum PanicPlace {
     Waker,
     /// The destructor of a payload, an extension, a callback or a stream's timer that the bus let go of.
     Destructor,
+    /// What says who takes from a subscription, for those who look: [`served_by`](crate::SubscriptionBuilder::served_by).
+    Consumers,
+    /// What listens to `tracing` (feature `tracing`), as the bus told it of something.
+    Tracing,
     /// A hook of an [`Outbox`](crate::Outbox) that was dropped, so that nobody else hears of it.
     Hook,
 }

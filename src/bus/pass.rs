@@ -14,6 +14,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::panic::Location;
 
 use smallvec::SmallVec;
 
@@ -21,6 +22,7 @@ use super::core::Core;
 use super::feed::Inlet;
 use super::panics::{PanicHook, PanicPlace, shield};
 use super::routing::TapKind;
+use super::traced;
 use super::{Bus, TapGuard};
 use crate::cause::Cause;
 use crate::error::SubscribeError;
@@ -231,15 +233,18 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(alarms.stats().left_out, 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn pass_on(
         &self,
         patterns: impl IntoPatterns,
         inlet: &Inlet<T>,
         keep: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
+        let (there, location) = inlet.there(Location::caller());
         let (here, inlet) = (self.core().number(), inlet.clone());
         let pass = move |tapped: Tapped<'_, T>| tapped.pass(here, inlet.core(), &keep);
-        self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
+        let kind = TapKind::Pass(Hook::new(Box::new(pass)), there);
+        self.add_tap(patterns, location, kind)
     }
 
     /// Passes on what `map` makes of events, if anything, while the guard lives: what
@@ -261,15 +266,18 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(*sub.recv()?.payload(), 4);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn pass_on_mapped<U: Send + Sync + 'static>(
         &self,
         patterns: impl IntoPatterns,
         inlet: &Inlet<U>,
         map: impl Fn(&Event<T>) -> Option<Event<U>> + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
+        let (there, location) = inlet.there(Location::caller());
         let (here, inlet) = (self.core().number(), inlet.clone());
         let pass = move |tapped: Tapped<'_, T>| tapped.pass_mapped(here, inlet.core(), &map);
-        self.add_tap(patterns, TapKind::Pass(Hook::new(Box::new(pass))))
+        let kind = TapKind::Pass(Hook::new(Box::new(pass)), there);
+        self.add_tap(patterns, location, kind)
     }
 }
 
@@ -286,11 +294,25 @@ impl<T> Core<T> {
             events = taken;
         }
         if events.len() > 1 {
-            if let Err(error) = self.emit_together(events.into_vec(), Some(way)) {
+            let emit = |events| self.emit_together(events, Some(way));
+            let events = events.into_vec();
+            let emitted = if traced::is_on() {
+                let (topics, count) = (traced::topics_of(&events), events.len());
+                self.told(&topics, count, || emit(events))
+            } else {
+                emit(events)
+            };
+            if let Err(error) = emitted {
                 self.refuse_passed(error.into_payload());
             }
         } else if let Some(event) = events.pop() {
-            match self.send_event_by(event, way) {
+            let emitted = if traced::is_on() {
+                let topic = event.topic().clone();
+                self.told(&topic, 1, || self.send_event_by(event, way))
+            } else {
+                self.send_event_by(event, way)
+            };
+            match emitted {
                 Ok(_) => self.unbound.add(1),
                 Err(error) => self.refuse_passed([error.into_payload()]),
             }

@@ -3,14 +3,16 @@
 use std::cell::Cell;
 use std::fmt;
 use std::mem::needs_drop;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Details};
 use super::deliver::{deliver_batch, deliver_plainly};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
-use super::ledger::EmitCount;
+use super::ledger::{EmitCount, Ledger};
 use super::routing::Route;
+use super::traced;
 use crate::cause::Cause;
 use crate::draft::EventDraft;
 use crate::error::{EmitError, TopicError};
@@ -73,17 +75,30 @@ struct Kept<T> {
 }
 
 impl<T: Send + Sync + 'static> Publisher<T> {
+    #[track_caller]
     pub(super) fn new(core: &Arc<Core<T>>, topic: &str) -> Result<Self, TopicError> {
         let topic = core
             .registry
             .route(&core.registry.load(), topic)?
             .topic
             .clone();
-        Ok(Self::bound(Arc::clone(core), topic, None))
+        Ok(Self::bound(
+            Arc::clone(core),
+            topic,
+            None,
+            Location::caller(),
+        ))
     }
 
-    fn bound(core: Arc<Core<T>>, topic: Topic, source: Option<Arc<str>>) -> Self {
-        let count = core.registry.frozen(|_, ledger| ledger.add_publisher());
+    fn bound(
+        core: Arc<Core<T>>,
+        topic: Topic,
+        source: Option<Arc<str>>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        let listed = topic.clone();
+        let add = |ledger: &mut Ledger<T>| ledger.add_publisher(listed, location);
+        let count = core.registry.frozen(|_, ledger| add(ledger));
         // A copy of its own: a count of handles that several publishers write costs more than a push.
         let topic = topic.copied();
         Publisher {
@@ -144,6 +159,14 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     /// ```
     #[inline]
     pub fn emit(&self, payload: T) -> Result<Emitted, EmitError<T>> {
+        if traced::is_on() {
+            return self.told(1, || self.emit_plainly(payload));
+        }
+        self.emit_plainly(payload)
+    }
+
+    #[inline(always)]
+    fn emit_plainly(&self, payload: T) -> Result<Emitted, EmitError<T>> {
         if self.is_bare && !Cause::is_set() {
             // Where nobody listens there is no event.
             if self.silent.get() == self.core.registry.generation() && !needs_drop::<T>() {
@@ -209,7 +232,21 @@ impl<T: Send + Sync + 'static> Publisher<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     pub fn emit_within(&self, payload: T, timeout: Duration) -> Result<Emitted, EmitError<T>> {
-        self.emit_by(payload, Some(deadline_after(timeout)))
+        let patience = Some(deadline_after(timeout));
+        if traced::is_on() {
+            return self.told(1, || self.emit_by(payload, patience));
+        }
+        self.emit_by(payload, patience)
+    }
+
+    /// Emits, and tells what came of it.
+    #[cold]
+    fn told<P>(
+        &self,
+        events: usize,
+        act: impl FnOnce() -> Result<Emitted, EmitError<P>>,
+    ) -> Result<Emitted, EmitError<P>> {
+        self.core.told(self.topic(), events, act)
     }
 
     fn emit_by(&self, payload: T, patience: Option<Instant>) -> Result<Emitted, EmitError<T>> {
@@ -292,6 +329,13 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         items: impl IntoIterator<Item = T>,
     ) -> Result<Emitted, EmitError<Vec<T>>> {
         let items: Vec<T> = items.into_iter().collect();
+        if traced::is_on() {
+            return self.told(items.len(), || self.emit_items(items));
+        }
+        self.emit_items(items)
+    }
+
+    fn emit_items(&self, items: Vec<T>) -> Result<Emitted, EmitError<Vec<T>>> {
         let cause = match self.core.cause() {
             Ok(cause) => cause,
             Err(cause) => return Err(self.core.too_deep(cause, items)),
@@ -429,10 +473,14 @@ impl<T: Send + Sync + 'static> EventDraft<'_, T, &Publisher<T>> {
 
 impl<T: Send + Sync + 'static> Clone for Publisher<T> {
     fn clone(&self) -> Self {
+        let place = |ledger: &mut Ledger<T>| ledger.location_of(&self.count);
+        let place = self.core.registry.frozen(|_, ledger| place(ledger));
         Publisher::bound(
             Arc::clone(&self.core),
             self.topic().clone(),
             self.source.clone(),
+            // It is listed as long as it is there.
+            place.unwrap_or(Location::caller()),
         )
     }
 }

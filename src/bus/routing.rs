@@ -2,17 +2,22 @@
 //!
 //! Immutable values: a change makes a new [`Table`] that shares what did not change.
 
+use std::panic::Location;
+
 use smallvec::SmallVec;
 
 use super::conflate::Keyed;
 use super::feed::{Keeper, let_go};
+use super::observed::Observed;
 use super::pass::Tapped;
+use super::role::{Role, ServedBy};
 use super::subscriber::Mailbox;
+use super::view::Visible;
 use crate::error::TopicError;
 use crate::event::Event;
 use crate::pattern::{IdMap, Index, Pattern};
 use crate::registry::{Content, Known, Resolved};
-use crate::sync::{Arc, AtomicU64, Hook, Mutex};
+use crate::sync::{Arc, AtomicU64, Hook, Mutex, Weak};
 use crate::topic::Topic;
 
 /// A subscription's filter.
@@ -32,12 +37,20 @@ impl<T> Keyed for Event<T> {
 pub(super) struct Member<T> {
     pub(super) id: u64,
     pub(super) name: Option<Arc<str>>,
+    /// Where in the source it was made.
+    pub(super) location: &'static Location<'static>,
     pub(super) filter: Option<Hook<Filter<T>>>,
     pub(super) mailbox: Mailbox<Event<T>>,
+    pub(super) role: Role,
+    /// Who takes from it, for those who look.
+    pub(super) served_by: Option<Hook<ServedBy>>,
     /// A derived bus lives as long as it has open subscriptions.
     pub(super) keeps: Mutex<Option<Keeper>>,
     /// Which life of the bus it belongs to: a reset begins a new one, in which it does not count.
     pub(super) epoch: AtomicU64,
+    /// What `tracing` was told of its losses.
+    #[cfg(feature = "tracing")]
+    pub(super) told: super::traced::Told,
 }
 
 impl<T> Member<T> {
@@ -53,6 +66,8 @@ impl<T> Member<T> {
 /// One tap.
 pub(super) struct Tap<T> {
     pub(super) id: u64,
+    /// Where in the source it was made.
+    pub(super) location: &'static Location<'static>,
     pub(super) kind: TapKind<T>,
 }
 
@@ -61,7 +76,15 @@ pub(super) enum TapKind<T> {
     /// Calls the user.
     Call(Hook<TapFn<T>>),
     /// Passes them on to another bus.
-    Pass(Hook<PassFn<T>>),
+    Pass(Hook<PassFn<T>>, There),
+}
+
+/// Where a tap passes events on to, for those who look.
+pub(super) struct There {
+    pub(super) number: u64,
+    /// That bus is made of this one.
+    pub(super) derived: bool,
+    pub(super) bus: Weak<dyn Visible>,
 }
 
 /// What passes events on, all of one emit or batch at once: see `pass.rs`.
@@ -76,7 +99,7 @@ impl<T> Tap<T> {
     pub(super) fn clear(&self) -> Cleared<T> {
         match &self.kind {
             TapKind::Call(hook) => (hook.clear(), None),
-            TapKind::Pass(hook) => (None, hook.clear()),
+            TapKind::Pass(hook, _) => (None, hook.clear()),
         }
     }
 }
@@ -122,6 +145,8 @@ pub(super) struct Table<T> {
     /// What is retained, by the patterns of those who asked for it.
     retained: Index<()>,
     stores: IdMap<Arc<[Pattern]>>,
+    /// Remembers topics, if that was asked for.
+    pub(super) observed: Option<Arc<Observed>>,
     pub(super) closed: bool,
 }
 
@@ -133,28 +158,30 @@ impl<T> Clone for Table<T> {
             taps: self.taps.clone(),
             retained: self.retained.clone(),
             stores: self.stores.clone(),
+            observed: self.observed.clone(),
             closed: self.closed,
         }
     }
 }
 
 impl<T> Table<T> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(observed: Option<Arc<Observed>>) -> Self {
         Table {
             index: Index::new(),
             members: IdMap::new(),
             taps: IdMap::new(),
             retained: Index::new(),
             stores: IdMap::new(),
+            observed,
             closed: false,
         }
     }
 
     /// A table that holds nobody any more, and never will.
-    pub(super) fn ended() -> Self {
+    pub(super) fn ended(&self) -> Self {
         Table {
             closed: true,
-            ..Self::new()
+            ..Self::new(self.observed.clone())
         }
     }
 
@@ -248,7 +275,7 @@ impl<T> Table<T> {
         let mut table = Table {
             retained: self.retained.clone(),
             stores: self.stores.clone(),
-            ..Self::new()
+            ..Self::new(self.observed.clone())
         };
         for seat in self.taps() {
             table.add_tap(&seat.listener, Arc::clone(&seat.patterns));
@@ -278,6 +305,12 @@ impl<T> Table<T> {
         found.taps.sort_unstable_by_key(|tap| tap.id);
         found.taps.dedup_by_key(|tap| tap.id);
         found
+    }
+
+    /// How many subscriptions and taps want an event of this topic, and whether it is retained.
+    pub(super) fn counts_of(&self, topic: &str) -> (usize, usize, bool) {
+        let found = self.listeners(topic);
+        (found.members.len(), found.taps.len(), found.retained)
     }
 
     /// Every subscription, whatever it asked for, and the taps of this topic.
@@ -360,6 +393,12 @@ impl<T> Route<T> {
         }
     }
 
+    /// As if an emit matched this one alone.
+    #[cfg(feature = "testing")]
+    pub(super) fn to_one(member: Arc<Member<T>>) -> Self {
+        Self::new([member].into(), [].into(), false)
+    }
+
     /// Nobody would see the event.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -374,6 +413,9 @@ impl<T> Content for Table<T> {
 
     fn resolve(&self, topic: &str, known: &Known<Route<T>>) -> Result<Resolved<Self>, TopicError> {
         let topic = Topic::new(topic)?;
+        if let Some(observed) = &self.observed {
+            observed.note(&topic);
+        }
         let found = self.listeners(&topic);
         let route = known.shared(found.key(), |route| found.are_of(route), || found.route());
         Ok(Resolved { topic, route })

@@ -1,20 +1,24 @@
 //! What can be seen of a bus from outside, in numbers.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::Bus;
-use super::feed::Fed;
+use super::core::Core;
 use super::ledger::Counts;
 use super::overflow::Overflow;
+use super::role::{Consumer, Role};
 use super::routing::{Member, Seat};
 use crate::pattern::Pattern;
+use crate::stats_reader::StatsReader;
 use crate::sync::{Arc, Ordering};
 
 /// The numbers of a bus at one moment; made by [`Bus::stats`].
 ///
 /// The sums cover every subscription since the bus was made or [`reset`](Bus::reset), also those
 /// that are closed or gone. Once publishers are joined they add up:
-/// `matched = received + dropped + filtered + conflated`. Its `Display` is a table.
+/// `matched = received + dropped + filtered + conflated`. Its `Display` is a table, in which a subscription
+/// without a name has the place where it was made.
 ///
 /// ```
 /// use chanbus::Bus;
@@ -92,8 +96,14 @@ pub struct SubscriptionStats {
     pub id: u64,
     /// Its name.
     pub name: Option<Arc<str>>,
+    /// Where in the source it was made: where [`subscribe`](Bus::subscribe), or what stands on that, was called.
+    pub location: &'static Location<'static>,
+    /// What it is for.
+    pub role: Role,
     /// What it asks for, or asked for when it was closed.
     pub patterns: Vec<Pattern>,
+    /// Whether it has a filter of its own.
+    pub has_filter: bool,
     /// Whether it was closed.
     pub closed: bool,
     /// How many events its queue holds at most.
@@ -102,6 +112,10 @@ pub struct SubscriptionStats {
     pub overflow: Overflow,
     /// How many events wait.
     pub depth: usize,
+    /// Its [high-water mark](crate::SubscriptionBuilder::high_water), if it has one.
+    pub high_water: Option<usize>,
+    /// Whether it has come to that mark, and is not back at its low one.
+    pub behind: bool,
     /// How many events it accepted and did not lose since.
     pub received: u64,
     /// How many were refused for want of room, or pushed out.
@@ -112,6 +126,9 @@ pub struct SubscriptionStats {
     pub conflated: u64,
     /// How many times its filter panicked.
     pub filter_panics: u64,
+    /// Who takes from it in the name of others, such as the handlers behind a dispatcher. Only
+    /// [`topology`](Bus::topology) asks for that; here it is empty.
+    pub consumers: Vec<Consumer>,
 }
 
 impl BusStats {
@@ -144,17 +161,23 @@ impl SubscriptionStats {
         self.received + self.dropped + self.filtered + self.conflated
     }
 
-    fn of<T>(seat: &Seat<Member<T>>) -> Self {
+    pub(super) fn of<T>(seat: &Seat<Member<T>>) -> Self {
         let member = &seat.listener;
         let losses = member.mailbox.losses();
         SubscriptionStats {
             id: member.id,
             name: member.name.clone(),
+            location: member.location,
+            role: member.role,
+            has_filter: member.filter.is_some(),
+            consumers: Vec::new(),
             patterns: seat.patterns.to_vec(),
             closed: member.mailbox.is_closed(),
             capacity: member.mailbox.capacity(),
             overflow: member.mailbox.overflow(),
             depth: member.mailbox.len(),
+            high_water: member.mailbox.high_water(),
+            behind: member.mailbox.is_behind(),
             received: member.mailbox.received(),
             // Relaxed: statistics; who joined the publishers sees all that they counted.
             dropped: losses.dropped.load(Ordering::Relaxed),
@@ -177,17 +200,63 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> BusStats {
-        let core = self.core();
-        let fed = core.was_fed().map(Fed::sums).unwrap_or_default();
+        self.core().counted(Span::SinceReset)
+    }
+
+    /// Reads its numbers without keeping it open, also when it has closed.
+    ///
+    /// Its sums are those of the bus's whole life, where [`stats`](Bus::stats) begins anew at a
+    /// [`reset`](Bus::reset): they never go down but for what is on its way. A publisher that emits
+    /// meanwhile, or a consumer between taking an event and counting it, may be missing in one reading, and
+    /// is in a later one.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let reader = bus.stats_reader();
+    /// bus.emit("a", 1)?;
+    /// bus.reset();
+    /// bus.emit("a", 2)?;
+    /// assert_eq!(bus.stats().emitted, 1);
+    /// assert_eq!(reader.read().unwrap().emitted, 2);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats_reader(&self) -> StatsReader<BusStats> {
+        let core = Arc::clone(self.core());
+        StatsReader::new(move || Some(core.counted(Span::Ever)))
+    }
+}
+
+/// From when on to count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    SinceReset,
+    Ever,
+}
+
+impl<T> Core<T> {
+    pub(super) fn counted(&self, span: Span) -> BusStats {
+        let core = self;
+        let ever = span == Span::Ever;
+        let fed = core
+            .was_fed()
+            .map(|fed| if ever { fed.sums_ever() } else { fed.sums() })
+            .unwrap_or_default();
         let (history, retained) = core.past.lens();
         core.registry.frozen(|table, ledger| {
+            let mut departed = ledger.departed();
+            if ever {
+                departed.add(&ledger.before());
+            }
+            let unbound = core.unbound.sum();
             let Counts {
                 mut received,
                 mut dropped,
                 mut filtered,
                 mut conflated,
                 mut filter_panics,
-            } = ledger.departed();
+            } = departed;
             let open = table.members().into_iter().map(SubscriptionStats::of);
             let closed = ledger.leaving();
             let mut subscriptions: Vec<_> = open
@@ -204,7 +273,11 @@ impl<T: Send + Sync + 'static> Bus<T> {
             BusStats {
                 name: core.settings.name.clone(),
                 closed: table.closed,
-                emitted: ledger.emitted(core.unbound.sum()),
+                emitted: if ever {
+                    ledger.emitted_ever(unbound)
+                } else {
+                    ledger.emitted(unbound)
+                },
                 received,
                 dropped,
                 filtered,
@@ -261,9 +334,13 @@ impl fmt::Display for BusStats {
             };
             let patterns: Vec<&str> = stats.patterns.iter().map(Pattern::as_str).collect();
             let closed = if stats.closed { " (closed)" } else { "" };
+            let place = match &stats.name {
+                Some(_) => String::new(),
+                None => format!("  at {}:{}", stats.location.file(), stats.location.line()),
+            };
             write!(
                 f,
-                "\n{:<16} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9}  {}{closed}",
+                "\n{:<16} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9}  {}{closed}{place}",
                 name,
                 format!("{}/{}", stats.depth, stats.capacity),
                 stats.matched(),

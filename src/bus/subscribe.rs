@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::Location;
 
+use super::backlog::Marks;
 use super::builder::check_capacity;
 use super::core::Core;
 use super::deliver::accepts;
 use super::overflow::Overflow;
 use super::past::Past;
+use super::role::{Consumer, Role, ServedBy};
 use super::routing::{Filter, Member};
 use super::subscriber::Mailbox;
 use super::{Bus, Subscription};
@@ -38,27 +41,36 @@ pub struct SubscriptionBuilder<'a, T: Send + Sync + 'static> {
     bus: &'a Bus<T>,
     patterns: Result<Vec<Pattern>, PatternsError>,
     name: Option<Arc<str>>,
+    location: &'static Location<'static>,
     capacity: usize,
     overflow: Overflow,
+    role: Role,
+    served_by: Option<Box<ServedBy>>,
     filter: Option<Box<Filter<T>>>,
     replay: usize,
     keep_batches: bool,
     with_retained: bool,
+    marks: Option<Marks>,
 }
 
 impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
+    #[track_caller]
     pub(super) fn new(bus: &'a Bus<T>, patterns: Result<Vec<Pattern>, PatternsError>) -> Self {
         let settings = &bus.core().settings;
         SubscriptionBuilder {
             bus,
             patterns,
             name: None,
+            location: Location::caller(),
             capacity: settings.capacity,
             overflow: settings.overflow,
+            role: Role::default(),
+            served_by: None,
             filter: None,
             replay: 0,
             keep_batches: false,
             with_retained: false,
+            marks: None,
         }
     }
 
@@ -72,6 +84,69 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// ```
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Where in the source it belongs to; by default where [`Bus::subscription`], or what stands on it, was
+    /// called. For those who subscribe for somebody else, whose place is the one to know: take it by
+    /// [`Location::caller`] in a function that is `#[track_caller]`.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// # use chanbus::{Bus, SubscribeError, Subscription};
+    ///
+    /// #[track_caller]
+    /// fn panel(bus: &Bus<u32>) -> Result<Subscription<u32>, SubscribeError> {
+    ///     let location = Location::caller();
+    ///     let subscribe = || bus.subscription("scan.*").location(location).subscribe();
+    ///     subscribe()
+    /// }
+    ///
+    /// let sub = panel(&Bus::new())?; let line = line!();
+    /// assert_eq!(sub.location().line(), line);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn location(mut self, location: &'static Location<'static>) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// What it is for, for those who look: [`Role::Subscriber`] unless told otherwise. It changes nothing else.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Role};
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscription("a").role(Role::Bridge).subscribe()?;
+    /// assert_eq!(bus.stats().subscriptions[0].role, Role::Bridge);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Who takes from it in the name of others, for those who look: `tell` is called when somebody asks for the
+    /// bus's [topology](Bus::topology), on that thread and under no lock, and never by an emit. A panic in it is
+    /// caught and reported. It is dropped with the subscription.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Consumer};
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus
+    ///     .subscription("job.**")
+    ///     .served_by(|| {
+    ///         let mut worker = Consumer::default();
+    ///         worker.name = Some("worker 1".into());
+    ///         vec![worker]
+    ///     })
+    ///     .subscribe()?;
+    /// let topology = bus.topology();
+    /// let consumers = &topology.buses[0].stats.subscriptions[0].consumers;
+    /// assert_eq!(consumers[0].name.as_deref(), Some("worker 1"));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn served_by(mut self, tell: impl Fn() -> Vec<Consumer> + Send + Sync + 'static) -> Self {
+        self.served_by = Some(Box::new(tell));
         self
     }
 
@@ -217,13 +292,56 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         self
     }
 
+    /// Says it on [`Bus::backlogs`] when `events` wait in the queue, and again when no more wait than a
+    /// [`low_water`](SubscriptionBuilder::low_water) mark, half of that unless told otherwise.
+    ///
+    /// So who falls behind is heard of before events are dropped. Each of the two is said once for each time that it
+    /// happens, in turn; who goes away while behind is said to be back. What a subscription begins with (a replay, what is
+    /// retained) does not count. Every emit to a subscription with a mark looks at how much waits, and so does
+    /// every take; others pay nothing.
+    ///
+    /// ```
+    /// # use chanbus::{BacklogLevel, Bus};
+    /// let bus: Bus<u32> = Bus::builder().name("shop").build()?;
+    /// let news = bus.backlogs().subscribe("**")?;
+    ///
+    /// let slow = bus.subscription("order.*").name("mailer").capacity(8).high_water(6).subscribe()?;
+    /// bus.publisher("order.placed")?.emit_batch(0..6)?;
+    /// let told = news.recv()?;
+    /// assert_eq!((told.payload().level, told.payload().depth), (BacklogLevel::High, 6));
+    ///
+    /// slow.try_iter().take(3).count();
+    /// let told = news.recv()?;
+    /// assert_eq!((told.payload().level, told.payload().depth), (BacklogLevel::Low, 3));
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn high_water(mut self, events: usize) -> Self {
+        self.marks.get_or_insert_default().high = events;
+        self
+    }
+
+    /// How many events wait at most when it has [fallen behind](SubscriptionBuilder::high_water) and is back: half
+    /// of the high-water mark, rounded down, unless told otherwise. It must be below that; 0 means that it has read all.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::new();
+    /// let sub = bus.subscription("a").high_water(100).low_water(0).subscribe()?;
+    /// assert!(bus.subscription("a").high_water(100).low_water(100).subscribe().is_err());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn low_water(mut self, events: usize) -> Self {
+        self.marks.get_or_insert_default().low = Some(events);
+        self
+    }
+
     /// The subscription. Dropping it unsubscribes.
     ///
     /// # Errors
     ///
     /// A text that is no pattern, an empty list, a capacity of zero or above
-    /// [`MAX_CAPACITY`](crate::MAX_CAPACITY), a bus with as many subscriptions as it may have, or a
-    /// closed one.
+    /// [`MAX_CAPACITY`](crate::MAX_CAPACITY), a high-water mark that is never reached or a low one that is not below
+    /// it, a bus with as many subscriptions as it may have, or a closed one.
     ///
     /// ```
     /// # use chanbus::Bus;
@@ -235,35 +353,52 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     pub fn subscribe(self) -> Result<Subscription<T>, SubscribeError> {
         let patterns: Arc<[Pattern]> = self.patterns?.into();
         check_capacity(self.capacity)?;
+        if let Some(marks) = self.marks {
+            marks.check(self.capacity)?;
+        }
         let core = self.bus.core();
         let id = core.next_id();
         let keeper = self.bus.keeper();
+        let name = self.name.clone();
         let member = || Member {
             id,
-            name: self.name,
-            filter: self.filter.map(Hook::new),
-            mailbox: match self.keep_batches {
-                true => Mailbox::of_batches(self.capacity, self.overflow, core.bell()),
-                false => Mailbox::new(self.capacity, self.overflow, core.bell()),
+            mailbox: {
+                let mailbox = match self.keep_batches {
+                    true => Mailbox::of_batches(self.capacity, self.overflow, core.bell()),
+                    false => Mailbox::new(self.capacity, self.overflow, core.bell()),
+                };
+                match self.marks {
+                    Some(marks) => marks.on(mailbox, core, (id, &self.name, self.location)),
+                    None => mailbox,
+                }
             },
+            name: self.name,
+            location: self.location,
+            role: self.role,
+            served_by: self.served_by.map(Hook::new),
+            filter: self.filter.map(Hook::new),
             keeps: Mutex::new(keeper),
             epoch: AtomicU64::new(0),
+            #[cfg(feature = "tracing")]
+            told: super::traced::Told::new(&core.settings),
         };
         let mut past = Vec::new();
         let wanted = (
             self.replay > 0 && core.past.has_history(),
             self.with_retained,
         );
-        let member = if wanted != (false, false) {
+        let added = if wanted != (false, false) {
             core.add_member(&patterns, member, |store| {
                 past = core.past.copy_and(&patterns, wanted, store);
-            })?
+            })
         } else {
-            core.add_member(&patterns, member, |store| store())?
+            core.add_member(&patterns, member, |store| store())
         };
+        let member = added.inspect_err(|error| core.tell_not_subscribed(name.as_deref(), error))?;
         // From here on the subscription's own drop undoes all, also if a filter below panics.
         let sub = Subscription::new(Arc::clone(core), member);
         replay(core, &sub, &patterns, past, self.replay);
+        core.tell_subscribed(sub.member(), &patterns);
         Ok(sub)
     }
 }
@@ -308,12 +443,14 @@ impl<T: Send + Sync + 'static> fmt::Debug for SubscriptionBuilder<'_, T> {
         f.debug_struct("SubscriptionBuilder")
             .field("patterns", &self.patterns)
             .field("name", &self.name)
+            .field("location", &self.location)
             .field("capacity", &self.capacity)
             .field("overflow", &self.overflow)
             .field("filter", &self.filter.is_some())
             .field("replay", &self.replay)
             .field("keep_batches", &self.keep_batches)
             .field("with_retained", &self.with_retained)
+            .field("marks", &self.marks)
             .finish()
     }
 }

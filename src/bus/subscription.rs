@@ -77,7 +77,11 @@ impl<T: Send + Sync + 'static> Drop for Shared<T> {
         if let Some(filter) = &member.filter {
             core.discard(filter.clear());
         }
+        if let Some(served_by) = &member.served_by {
+            core.discard(served_by.clear());
+        }
         core.registry.frozen(|_, ledger| ledger.settle(member));
+        core.tell_gone(member);
     }
 }
 

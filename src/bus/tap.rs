@@ -1,6 +1,7 @@
 //! Taps: callbacks on the emitting thread, without a queue.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::Bus;
 use super::core::Core;
@@ -45,24 +46,27 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(seen.load(Ordering::Relaxed), 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn tap(
         &self,
         patterns: impl IntoPatterns,
         tap: impl Fn(&Event<T>) + Send + Sync + 'static,
     ) -> Result<TapGuard<T>, SubscribeError> {
-        self.add_tap(patterns, TapKind::Call(Hook::new(Box::new(tap))))
+        let kind = TapKind::Call(Hook::new(Box::new(tap)));
+        self.add_tap(patterns, Location::caller(), kind)
     }
 
     pub(super) fn add_tap(
         &self,
         patterns: impl IntoPatterns,
+        location: &'static Location<'static>,
         kind: TapKind<T>,
     ) -> Result<TapGuard<T>, SubscribeError> {
         let core = Arc::clone(self.core());
         let id = core.next_id();
         // From here on the guard's drop sees to the callback, whatever becomes of it.
         let guard = TapGuard {
-            tap: Arc::new(Tap { id, kind }),
+            tap: Arc::new(Tap { id, location, kind }),
             _keeps: self.keeper(),
             core,
         };

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::role::Role;
 use super::subscriber::Waiter;
 use super::{Bus, Subscription};
 use crate::error::{RecvTimeoutError, SubscribeError, WaitError};
@@ -43,6 +44,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # thread.join().unwrap();
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn wait_for(
         &self,
         patterns: impl IntoPatterns,
@@ -78,6 +80,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!(*event.payload(), 7);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn wait_for_async(
         &self,
         patterns: impl IntoPatterns,
@@ -89,6 +92,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         }
     }
 
+    #[track_caller]
     fn subscribe_to_wait(
         &self,
         patterns: impl IntoPatterns,
@@ -105,6 +109,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
         };
         self.subscription(patterns)
             .name("wait_for")
+            .role(Role::Waiter)
             .capacity(1)
             .overflow(super::Overflow::DropNewest)
             .filter(asked_for)

@@ -14,22 +14,22 @@ use super::subscriber::Spent;
 use crate::sync::Arc;
 use crate::topic::Topic;
 
-/// Calls so many of a subscription's consumers, if as many wait.
+/// Calls so many of a subscription's consumers, if as many wait; and says so if too much waits.
 pub(super) fn call_wakers<T>(
     member: &Member<T>,
     count: usize,
     topic: &Topic,
     on_panic: Option<&PanicHook>,
 ) {
-    if !member.mailbox.is_awaited() {
-        return;
+    if member.mailbox.is_awaited() {
+        for _ in 0..count {
+            let Some(waker) = member.mailbox.call_next() else {
+                break;
+            };
+            call(member, Some(topic), waker, on_panic);
+        }
     }
-    for _ in 0..count {
-        let Some(waker) = member.mailbox.call_next() else {
-            break;
-        };
-        call(member, Some(topic), waker, on_panic);
-    }
+    member.mailbox.see_mark();
 }
 
 fn call<T>(member: &Member<T>, topic: Option<&Topic>, waker: Waker, on_panic: Option<&PanicHook>) {

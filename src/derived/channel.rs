@@ -63,6 +63,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     /// assert!(Channel::<String>::new("my notifications").unwrap_err().to_string().contains("white space"));
     /// # Ok::<(), chanbus::TopicError>(())
     /// ```
+    #[track_caller]
     pub fn new(name: impl AsRef<str>) -> Result<Self, TopicError> {
         let name = Topic::new(name)?;
         let bus = Bus::builder().name(name.as_str()).build();
@@ -183,6 +184,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     /// assert!(channel.subscribe("user.[ab]").is_err());
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscribe(
         &self,
         patterns: impl IntoPatterns,
@@ -204,6 +206,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     /// assert_eq!(*sub.receive()?.payload(), 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscribe_all(&self) -> Result<Subscription<T>, SubscribeError> {
         self.bus.subscribe_all()
     }
@@ -217,6 +220,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     /// assert_eq!(channel.publish(1)?.filtered, 1);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscription(&self, patterns: impl IntoPatterns) -> SubscriptionBuilder<'_, T> {
         self.bus.subscription(patterns)
     }

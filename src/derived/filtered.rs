@@ -28,6 +28,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use = "a derived bus ends when nobody uses it"]
+    #[track_caller]
     pub fn filtered(
         &self,
         predicate: impl Fn(&Event<T>) -> bool + Send + Sync + 'static,

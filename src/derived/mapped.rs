@@ -29,6 +29,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use = "a derived bus ends when nobody uses it"]
+    #[track_caller]
     pub fn mapped<U: Send + Sync + 'static>(
         &self,
         map: impl Fn(&Event<T>) -> Event<U> + Send + Sync + 'static,
@@ -54,6 +55,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use = "a derived bus ends when nobody uses it"]
+    #[track_caller]
     pub fn filter_mapped<U: Send + Sync + 'static>(
         &self,
         map: impl Fn(&Event<T>) -> Option<Event<U>> + Send + Sync + 'static,

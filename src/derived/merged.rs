@@ -23,6 +23,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// # Ok::<(), chanbus::Error>(())
     /// ```
     #[must_use = "a derived bus ends when nobody uses it"]
+    #[track_caller]
     pub fn merged<B: Borrow<Bus<T>>>(buses: impl IntoIterator<Item = B>) -> Bus<T> {
         let buses: Vec<B> = buses.into_iter().collect();
         let own;

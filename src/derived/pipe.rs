@@ -27,6 +27,7 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// assert_eq!((near.len(), far.len()), (2, 1));
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn pipe_to(
         &self,
         other: &Bus<T>,

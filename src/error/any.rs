@@ -13,6 +13,8 @@ use crate::cause::Cause;
 use crate::deferred::{ApplyError, CommitError, ContextInUse, PUBLISH_TEXT, PublishError};
 use crate::event::HeldAll;
 use crate::handlers::{HandlerErrors, MissingService, StartError, StopTimeout};
+#[cfg(feature = "json")]
+use crate::observe::{PlayError, RecordError, RecordIncomplete};
 use crate::sync::Arc;
 
 /// Any error of this crate, for `?` in applications.
@@ -87,6 +89,15 @@ pub enum Error {
     /// A bridge whose stop gave up.
     #[cfg(feature = "nats")]
     BridgeStop(BridgeStopTimeout),
+    /// A recorder that did not start.
+    #[cfg(feature = "json")]
+    Record(RecordError),
+    /// A recorder that did not write all that it took.
+    #[cfg(feature = "json")]
+    RecordIncomplete(RecordIncomplete),
+    /// A recording that was not played to its end.
+    #[cfg(feature = "json")]
+    Play(PlayError),
 }
 
 impl fmt::Display for Error {
@@ -125,9 +136,20 @@ impl fmt::Display for Error {
             Error::Bridge(error) => error.fmt(f),
             #[cfg(feature = "nats")]
             Error::BridgeStop(error) => error.fmt(f),
+            #[cfg(feature = "json")]
+            Error::Record(error) => error.fmt(f),
+            #[cfg(feature = "json")]
+            Error::RecordIncomplete(error) => error.fmt(f),
+            #[cfg(feature = "json")]
+            Error::Play(error) => error.fmt(f),
         }
     }
 }
+
+// Said here, as errors of the system, which some features bring, would take it away: a feature only adds. What an
+// error holds is never changed, so no panic leaves it half done.
+impl std::panic::UnwindSafe for Error {}
+impl std::panic::RefUnwindSafe for Error {}
 
 /// Transparent: it says what the operation's own error says, and has the source of that.
 impl StdError for Error {
@@ -157,6 +179,12 @@ impl StdError for Error {
             Error::Bridge(error) => error.source(),
             #[cfg(feature = "nats")]
             Error::BridgeStop(error) => error.source(),
+            #[cfg(feature = "json")]
+            Error::Record(error) => error.source(),
+            #[cfg(feature = "json")]
+            Error::RecordIncomplete(error) => error.source(),
+            #[cfg(feature = "json")]
+            Error::Play(error) => error.source(),
         }
     }
 }
@@ -264,4 +292,11 @@ error_from!(
     Start(StartError),
     Stop(StopTimeout),
     Context(ContextInUse),
+);
+
+#[cfg(feature = "json")]
+error_from!(
+    Record(RecordError),
+    RecordIncomplete(RecordIncomplete),
+    Play(PlayError),
 );

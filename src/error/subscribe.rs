@@ -42,6 +42,20 @@ pub enum SubscribeError {
     },
     /// Room to retain the latest of no topic was asked for; it could never keep anything.
     ZeroRetained,
+    /// A [high-water mark](crate::SubscriptionBuilder::high_water) of zero events, or of more than the queue holds.
+    BadHighWater {
+        /// What was asked for.
+        high: usize,
+        /// How many the queue holds.
+        capacity: usize,
+    },
+    /// A [low-water mark](crate::SubscriptionBuilder::low_water) that is not below the high one.
+    BadLowWater {
+        /// What was asked for.
+        low: usize,
+        /// The high one; zero where none was asked for.
+        high: usize,
+    },
     /// The bus is closed, and stays so.
     Closed,
     /// The subscription itself is closed: its patterns can no longer be changed.
@@ -142,6 +156,22 @@ impl fmt::Display for SubscribeError {
             SubscribeError::ZeroRetained => f.write_str(
                 "room for 0 topics could never retain anything: give `RetainedBuilder::capacity` \
                  at least 1",
+            ),
+            SubscribeError::BadHighWater { high, capacity } => write!(
+                f,
+                "a high-water mark of {high} in a queue of {capacity} events: give \
+                 `SubscriptionBuilder::high_water` 1 to {capacity}, or more room with \
+                 `SubscriptionBuilder::capacity`"
+            ),
+            SubscribeError::BadLowWater { low, high: 0 } => write!(
+                f,
+                "a low-water mark of {low} without a high one: give one with \
+                 `SubscriptionBuilder::high_water`"
+            ),
+            SubscribeError::BadLowWater { low, high } => write!(
+                f,
+                "a low-water mark of {low} is not below the high one of {high}: give \
+                 `SubscriptionBuilder::low_water` less than that"
             ),
             SubscribeError::Closed => {
                 f.write_str("the bus is closed, and stays so: subscribe to a new one")

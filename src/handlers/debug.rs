@@ -81,11 +81,19 @@ pub(super) fn shown(what: &impl std::fmt::Display) -> String {
 /// Traces one step of an event's way, or of a change of a registry.
 macro_rules! trace {
     ($on:expr, $($what:tt)+) => {
+        // Levels are looked at first, so that while nobody listens it is one load. What listens is the
+        // user's code, behind a shield.
         #[cfg(feature = "tracing")]
-        if $crate::handlers::debug::is_on($on) {
-            ::tracing::debug!(target: "chanbus::handlers", $($what)+);
-        } else {
-            ::tracing::trace!(target: "chanbus::handlers", $($what)+);
+        if ::tracing::level_enabled!(::tracing::Level::DEBUG) {
+            if $crate::handlers::debug::is_on($on) {
+                $crate::traced::tell_quietly(
+                    || ::tracing::debug!(target: "chanbus::handlers", $($what)+),
+                );
+            } else if ::tracing::level_enabled!(::tracing::Level::TRACE) {
+                $crate::traced::tell_quietly(
+                    || ::tracing::trace!(target: "chanbus::handlers", $($what)+),
+                );
+            }
         }
     };
 }

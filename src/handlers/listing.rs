@@ -4,9 +4,11 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::Handlers;
+use super::core::Core;
 use super::entry::{Entry, HandlerId, HandlerKind};
 use super::priority::Priority;
 use super::roster::Seat;
+use crate::bus::Consumer;
 use crate::pattern::{IntoPatterns, Pattern};
 use crate::sync::Arc;
 use crate::sync::Ordering::Relaxed;
@@ -80,8 +82,35 @@ impl HandlerInfo {
         }
     }
 
+    fn consumer(self) -> Consumer {
+        Consumer {
+            name: self.name,
+            location: Some(self.location),
+            patterns: self.patterns,
+            called: self.called,
+            failed: self.failed,
+            skipped: self.skipped,
+        }
+    }
+
     fn of<T: Send + Sync + 'static>(seat: &Seat<T>) -> Self {
         HandlerInfo::new(&seat.entry, &seat.patterns)
+    }
+}
+
+/// Says who the handlers are, as long as there is their registry, to those who look at a bus that feeds them.
+pub(super) fn consumers_of<T: Send + Sync + 'static>(
+    core: &Arc<Core<T>>,
+) -> impl Fn() -> Vec<Consumer> + Send + Sync + 'static {
+    let core = Arc::downgrade(core);
+    move || {
+        let Some(core) = core.upgrade() else {
+            return Vec::new();
+        };
+        core.read(|roster| {
+            let infos = roster.seats().into_iter().map(HandlerInfo::of);
+            infos.map(HandlerInfo::consumer).collect()
+        })
     }
 }
 

@@ -7,8 +7,10 @@ use super::Handlers;
 use super::entry::HandlerKind;
 use super::roster::Roster;
 use crate::pattern::Pattern;
-use crate::sync::AtomicU64;
+use crate::shield::drop_shielded;
+use crate::stats_reader::StatsReader;
 use crate::sync::Ordering::Relaxed;
+use crate::sync::{Arc, AtomicU64};
 
 /// What a registry has, and what its handlers did, whoever emitted.
 ///
@@ -148,6 +150,28 @@ impl<T: Send + Sync + 'static> Handlers<T> {
         self.core.read(|roster| self.stats_of(roster, by_pattern))
     }
 
+    /// Reads these numbers without keeping the registry alive.
+    ///
+    /// ```
+    /// # use chanbus::Handlers;
+    /// let handlers = Handlers::<u32>::new();
+    /// let reader = handlers.stats_reader();
+    /// handlers.on("a").call(|_| {})?;
+    /// assert_eq!(reader.read().unwrap().handlers, 1);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats_reader(&self) -> StatsReader<HandlersStats> {
+        let core = Arc::downgrade(&self.core);
+        StatsReader::new(move || {
+            let handlers = Handlers::of(core.upgrade()?);
+            let stats = handlers.stats();
+            // It may be the last handle by now, and what handlers captured is the user's.
+            drop_shielded(handlers);
+            Some(stats)
+        })
+    }
+
     fn stats_of(&self, roster: &Roster<T>, by_pattern: Vec<(Pattern, usize)>) -> HandlersStats {
         let mut by_kind = HandlersByKind::default();
         for seat in roster.seats() {
@@ -190,6 +214,7 @@ impl<T: Send + Sync + 'static> Handlers<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Times {
     count: u64,
+    total: Duration,
     mean: Duration,
     p50: Duration,
     p99: Duration,
@@ -197,6 +222,16 @@ pub struct Times {
 }
 
 impl Times {
+    /// All of them together.
+    ///
+    /// ```
+    /// assert!(chanbus::Times::default().total().is_zero());
+    /// ```
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.total
+    }
+
     /// How often it was done.
     ///
     /// ```
@@ -309,9 +344,11 @@ impl Histogram {
             let bound = class.map_or(max, upper_bound);
             Duration::from_nanos(bound.min(max))
         };
+        let nanos = self.nanos.load(Relaxed);
         Times {
             count,
-            mean: Duration::from_nanos(self.nanos.load(Relaxed) / count),
+            total: Duration::from_nanos(nanos),
+            mean: Duration::from_nanos(nanos / count),
             p50: at(50),
             p99: at(99),
             max: Duration::from_nanos(max),
@@ -369,6 +406,7 @@ mod tests {
         };
         assert_eq!(times.count(), 1_000);
         assert_eq!(times.mean(), Duration::from_nanos(500_500));
+        assert_eq!(times.total(), Duration::from_micros(500_500));
         assert!(near(times.p50(), 500), "{times}");
         assert!(near(times.p99(), 990), "{times}");
         assert_eq!(times.max(), Duration::from_millis(1));

@@ -121,6 +121,14 @@ impl<C: Content> RouteCache<C> {
         Err(resolved)
     }
 
+    /// What was added so far, by any emit; of two that added the same topic at once, both.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Resolved<C>> {
+        let levels = self.levels.iter().filter_map(OnceBox::get);
+        let chunks = levels.flat_map(|level| level.arena.iter().filter_map(OnceBox::get));
+        let all = std::iter::once(&self.first.entries).chain(chunks);
+        all.flatten().filter_map(OnceLock::get)
+    }
+
     /// What holds the entries, for somebody who has this cache alone, and drops it before them.
     pub(super) fn arenas(&self) -> Vec<Arena<C>> {
         let levels = self.levels.iter().filter_map(OnceBox::get);

@@ -1,7 +1,11 @@
 //! A codec that fails costs the event at hand, and nothing more.
 
-use chanbus::{BoxError, Bridge, BridgeEvent, Codec, Event, Topic};
+use std::error::Error;
+use std::fmt;
 
+use chanbus::{BoxError, Bridge, BridgeEvent, BridgeState, Codec, Event, JetStream, Topic};
+
+use crate::directory::Directory;
 use crate::plain_client::PlainClient;
 use crate::support::{HANG, Server, alone, bus, connected, installed, until};
 
@@ -113,5 +117,83 @@ fn a_content_type_that_is_none_costs_no_more_either() {
             assert!(said.contains(why), "{said}");
         }
         assert!(bridge.state().is_connected());
+    }
+}
+
+/// An error that panics when it is asked what it is, or when it is let go of.
+#[derive(Debug)]
+enum Worse {
+    Said,
+    Dropped,
+}
+
+impl fmt::Display for Worse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Worse::Said => panic!("I cannot say that"),
+            Worse::Dropped => f.write_str("a word"),
+        }
+    }
+}
+
+impl Error for Worse {}
+
+impl Drop for Worse {
+    fn drop(&mut self) {
+        if matches!(self, Worse::Dropped) {
+            panic!("I cannot let go");
+        }
+    }
+}
+
+struct Errors;
+
+fn fail(number: u64) -> Result<u64, BoxError> {
+    match number {
+        1 => Err(Worse::Said.into()),
+        2 => Err(Worse::Dropped.into()),
+        number => Ok(number),
+    }
+}
+
+impl Codec<u64> for Errors {
+    fn encode(&self, event: &Event<u64>, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        out.extend(fail(*event.payload())?.to_string().bytes());
+        Ok(())
+    }
+
+    fn decode(&self, _: &Topic, bytes: &[u8]) -> Result<u64, BoxError> {
+        fail(std::str::from_utf8(bytes)?.parse()?)
+    }
+}
+
+#[test]
+fn an_error_of_a_codec_that_panics_itself_costs_no_more_than_its_event() {
+    if !installed() {
+        return;
+    }
+    let _alone = alone();
+    let directory = Directory::new();
+    let server = Server::start_with_jetstream(directory.path()).unwrap();
+    for stream in [false, true] {
+        let bus = bus::<u64>();
+        let builder = Bridge::builder(&bus).export("out.*").import("in.*");
+        let mut builder = builder.codec(Errors).name("one");
+        if stream {
+            builder = builder.jetstream(JetStream::stream("N"));
+        }
+        let bridge = connected(builder, &server);
+        let mut client = PlainClient::connect(&server);
+        for number in [1, 2, 3] {
+            bus.emit("out.a", number).unwrap();
+            client.publish("in.a", number.to_string());
+        }
+        until("the good ones came through", || {
+            let stats = bridge.stats();
+            stats.export.confirmed == 1 && stats.import.imported == 1
+        });
+        let stats = bridge.stats();
+        assert_eq!((stats.export.refused, stats.import.undecodable), (2, 2));
+        assert_eq!(bridge.state(), BridgeState::Connected);
     }
 }

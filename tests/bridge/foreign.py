@@ -33,10 +33,12 @@ def envelope(headers):
     if "Chanbus-Cause" in headers:
         read["cause"] = [unquote(topic) for topic in headers.pop("Chanbus-Cause").split(" ")]
     if "Chanbus-Origin" in headers:
-        read["origin"] = unquote(headers.pop("Chanbus-Origin"))
-    if "Chanbus-Seq" in headers:
-        number, _, counted = headers.pop("Chanbus-Seq").partition(" ")
-        read["seq"] = [int(number), unquote(counted)]
+        origin, *counts = headers.pop("Chanbus-Origin").split(" ")
+        read["origin"] = unquote(origin)
+        if counts:
+            read["number"] = [int(counts[0]), unquote(counts[1])]
+        if counts[2:]:
+            read["order"] = int(counts[2])
     read["others"] = headers
     return read
 

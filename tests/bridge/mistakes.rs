@@ -37,6 +37,14 @@ fn each_mistake_is_named_with_its_mend() {
         &["till 1", "name"],
     );
     has(&said(|it| it.import("a").queue_group("")), &["queue group"]);
+    has(
+        &said(|it| it.export("a").queue_group("till")),
+        &["BridgeBuilder::queue_group", "BridgeBuilder::import"],
+    );
+    has(
+        &said(|it| it.export("a").nkey("SUNOSEED")),
+        &["nkey", "`SU`"],
+    );
     has(&said(|it| it.export("a").name("x".repeat(201))), &["200"]);
     let none: [&str; 0] = [];
     has(
@@ -62,6 +70,23 @@ fn each_mistake_is_named_with_its_mend() {
         &said(|it| it.export("a").name("n").jetstream(JetStream::stream("a.b"))),
         &["a.b", "stream"],
     );
+    let no_time = std::time::Duration::from_nanos(1);
+    for (stream, setting) in [
+        (stream().replicas(0), "JetStream::replicas"),
+        (stream().replicas(6), "JetStream::replicas"),
+        (stream().max_bytes(0), "JetStream::max_bytes"),
+        (stream().ack_wait(no_time), "JetStream::ack_wait"),
+        (
+            stream().duplicate_window(no_time),
+            "JetStream::duplicate_window",
+        ),
+        (stream().max_age(no_time), "JetStream::max_age"),
+    ] {
+        has(
+            &said(|it| it.export("a").name("n").jetstream(stream)),
+            &[setting, "wants"],
+        );
+    }
     has(
         &said(|it| it.export("a").credentials_file("/no/such.creds")),
         &["/no/such.creds"],

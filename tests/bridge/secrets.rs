@@ -10,6 +10,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::directory::Directory;
+use crate::jwt::realm;
 use crate::support::{HANG, Server, alone, bus, installed, until};
 
 const PASSWORD: &str = "s3cret-word";
@@ -154,6 +155,38 @@ fn an_nkey_signs_and_stays_here() {
 }
 
 #[test]
+fn what_a_file_of_credentials_says_gets_to_the_server_and_nowhere_else() {
+    if !installed() {
+        return;
+    }
+    let _alone = alone();
+    let directory = Directory::new();
+    let realm = realm();
+    let (config, file) = (
+        directory.path().join("nats.conf"),
+        directory.path().join("user.creds"),
+    );
+    std::fs::write(&config, &realm.config).unwrap();
+    std::fs::write(&file, &realm.credentials).unwrap();
+    let mut server = Server::start_with(&["-c", &config.to_string_lossy()]).unwrap();
+    let secrets = realm.secrets.each_ref().map(String::as_str);
+    is_kept(
+        &mut server,
+        |builder, _| builder.credentials_file(&file),
+        &secrets,
+    );
+    // Another realm's user does not get in, so the server did look.
+    std::fs::write(&file, crate::jwt::realm().credentials).unwrap();
+    let bus = bus::<u64>();
+    let builder = Bridge::builder(&bus).export("n").credentials_file(&file);
+    let bridge = builder.servers([server.url()]).start().unwrap();
+    let states = bridge.states().subscription("**").replay(64);
+    let told = states.subscribe().unwrap().recv_timeout(HANG).unwrap();
+    let told = told.payload().to_string();
+    assert!(told.contains("authorization violation"), "{told}");
+}
+
+#[test]
 fn a_secret_that_is_wrong_is_in_no_error() {
     let bus = bus::<u64>();
     let builder = || Bridge::builder(&bus).export("n");
@@ -167,6 +200,8 @@ fn a_secret_that_is_wrong_is_in_no_error() {
         ]),
         builder().token(TOKEN).servers(Vec::<String>::new()),
         builder().nkey(SEED).name("no name"),
+        builder().nkey(&SEED[..50]),
+        builder().nkey(PUBLIC),
         builder()
             .credentials_file("/no/such/file")
             .user_and_password("ann", PASSWORD)

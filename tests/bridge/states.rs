@@ -181,9 +181,6 @@ fn a_server_that_refuses_the_bridge_is_said_so_once() {
     }
     let (_, trouble) = refused(&user, &bus, |builder| builder);
     assert!(trouble.to_string().contains("authorization violation"));
-    // No nkey at all.
-    let (_, trouble) = refused(&user, &bus, |builder| builder.nkey("SUNOSEED"));
-    assert!(!trouble.to_string().contains("SUNOSEED"), "{trouble}");
 }
 
 fn with_permissions(permissions: &str) -> (Server, Directory) {

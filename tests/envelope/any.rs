@@ -75,6 +75,7 @@ prop_compose! {
         chain in vec(hostile_topic(), 0..5),
         origin in prop::option::of(hostile()),
         number in prop::option::of((any::<u64>(), hostile())),
+        order in prop::option::of(any::<u64>()),
     ) -> Envelope {
         let mut envelope = Envelope::new();
         envelope.timestamp = timestamp;
@@ -86,9 +87,11 @@ prop_compose! {
         }
         envelope.cause = cause(&chain);
         envelope.origin = origin.filter(|text| !text.is_empty()).map(Into::into);
+        // Without the one before it, neither of these is written.
         envelope.number = number
-            .filter(|(_, text)| !text.is_empty())
+            .filter(|(_, text)| envelope.origin.is_some() && !text.is_empty())
             .map(|(number, text)| (number, text.into()));
+        envelope.order = order.filter(|_| envelope.number.is_some());
         envelope
     }
 }
@@ -111,12 +114,12 @@ proptest! {
 
     #[test]
     fn any_text_in_any_header_is_read_or_refused_and_what_is_read_can_be_written(
-        place in 0..6_usize,
-        text in prop_oneof![hostile(), hostile().prop_map(|text| format!("7 {text}")),
+        place in 0..5_usize,
+        text in prop_oneof![hostile(), hostile().prop_map(|text| format!("ui 7 {text}")),
             hostile().prop_map(|text| format!("{{\"a\":1.5,\"{text}"))],
     ) {
         let name = ["Chanbus-Time", "Chanbus-Source", "Chanbus-Metadata", "Chanbus-Cause",
-            "Chanbus-Origin", "Chanbus-Seq"][place];
+            "Chanbus-Origin"][place];
         // A header has no line ends.
         let text = text.replace(['\r', '\n'], "");
         match read(name, &text) {

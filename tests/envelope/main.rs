@@ -53,6 +53,7 @@ fn parts(envelope: &Envelope) -> impl PartialEq + std::fmt::Debug + use<> {
         topics(envelope.cause.as_ref()),
         envelope.origin.clone(),
         envelope.number.clone(),
+        envelope.order,
     )
 }
 
@@ -98,9 +99,10 @@ fn what_an_event_has_beside_topic_and_payload_arrives() {
         .build()
         .unwrap();
     let mut envelope = Envelope::of(&event);
-    assert!(envelope.origin.is_none() && envelope.number.is_none());
+    assert!(envelope.origin.is_none() && envelope.number.is_none() && envelope.order.is_none());
     envelope.origin = Some("host 7".into());
-    envelope.number = Some((u64::MAX, "mail.**".into()));
+    envelope.number = Some((u64::MAX, "mail by hand".into()));
+    envelope.order = Some(97);
     let headers = envelope.to_headers();
 
     // What the table of headers says.
@@ -112,12 +114,14 @@ fn what_an_event_has_beside_topic_and_payload_arrives() {
             r#"{"trace":17,"ratio":1.0,"who":"Zo\u00eb"}"#,
         ),
         ("Chanbus-Cause", "order.placed %C3%A9t%C3%A9"),
-        ("Chanbus-Origin", "host%207"),
-        ("Chanbus-Seq", "18446744073709551615 mail.**"),
+        (
+            "Chanbus-Origin",
+            "host%207 18446744073709551615 mail%20by%20hand 97",
+        ),
     ] {
         assert_eq!(headers.get(name).unwrap().as_str(), value);
     }
-    assert_eq!(headers.len(), 6);
+    assert_eq!(headers.len(), 5);
 
     let back = Envelope::from_headers(&over_the_wire(&headers)).unwrap();
     assert_eq!(parts(&back), parts(&envelope));
@@ -141,7 +145,7 @@ fn an_empty_envelope_writes_no_header_and_none_of_ours_read_as_one() {
     for name in [
         "Nats-Msg-Id",
         "chanbus-time",
-        "CHANBUS-SEQ",
+        "CHANBUS-ORIGIN",
         "Chanbus-Unheard-Of",
     ] {
         headers.insert(name, "% %");
@@ -172,11 +176,17 @@ fn empty_texts_are_a_source_and_neither_origin_nor_number() {
     let mut envelope = Envelope::new();
     envelope.source = Some("".into());
     envelope.origin = Some("".into());
-    envelope.number = Some((1, "".into()));
+    envelope.number = Some((1, "a".into()));
     let headers = envelope.to_headers();
     assert_eq!(headers.len(), 1);
     let back = Envelope::from_headers(&headers).unwrap();
     assert_eq!(back.source.as_deref(), Some(""));
+
+    envelope.origin = Some("ui".into());
+    envelope.number = Some((1, "".into()));
+    envelope.order = Some(2);
+    let headers = envelope.to_headers();
+    assert_eq!(headers.get("Chanbus-Origin").unwrap().as_str(), "ui");
 }
 
 #[test]
@@ -222,8 +232,8 @@ fn a_messages_headers_cost_few_allocations() {
         envelope.number = Some((1_000, Arc::clone(&of)));
         headers = envelope.to_headers();
     });
-    // The client's map, and for each of three headers its text and the client's list of it.
-    assert_eq!(written, 7);
+    // The client's map, and for each of two headers its text and the client's list of it.
+    assert_eq!(written, 5);
 
     let mut envelope = Envelope::new();
     let read = allocations(|| envelope = Envelope::from_headers(&headers).unwrap());

@@ -23,8 +23,15 @@ fn plain_clients_need_no_escapes_but_that_of_the_percent_sign() {
     assert_eq!(topics(envelope.cause.as_ref()), ["été.1", "eté.2"]);
     let envelope = read("Chanbus-Origin", "zoë").unwrap();
     assert_eq!(envelope.origin.as_deref(), Some("zoë"));
-    let envelope = read("Chanbus-Seq", "007 two words").unwrap();
+    assert_eq!((envelope.number, envelope.order), (None, None));
+    let envelope = read("Chanbus-Origin", "zoë 007 two%20words").unwrap();
     assert_eq!(envelope.number, Some((7, "two words".into())));
+    assert_eq!(envelope.order, None);
+    let envelope = read("Chanbus-Origin", "zoë 7 é 8").unwrap();
+    assert_eq!(
+        (envelope.number, envelope.order),
+        (Some((7, "é".into())), Some(8))
+    );
 }
 
 #[test]

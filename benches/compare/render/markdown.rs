@@ -1,7 +1,8 @@
-//! The generated part of the README.
+//! The generated parts of the README and of the comparison page.
 
 use std::fmt::{Arguments, Write};
 
+use super::beside::{self, Beside, PEERS, Peers};
 use super::{number, target};
 use crate::report::{Report, Row, Verdict};
 
@@ -15,6 +16,75 @@ pub(crate) fn section(report: &Report) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// Everybody beside the bus, by medians, for the page that compares.
+pub(crate) fn comparison(report: &Report) -> String {
+    let rows = beside::peers(report);
+    let mut out = String::new();
+    origin(&mut out, report);
+    lost(&mut out, &rows);
+    beside_all(&mut out, &rows);
+    out
+}
+
+/// Where a peer is ahead, as the tables round it: the quickest of them, the largest lead first.
+fn lost(out: &mut String, rows: &[Peers<'_>]) {
+    let mut lost: Vec<(f64, &str, &str)> = rows
+        .iter()
+        .filter_map(|row| {
+            let shares = PEERS.iter().zip(row.shares);
+            let quickest = shares
+                .filter_map(|((name, _), share)| Some((share?, *name)))
+                .min_by(|a, b| a.0.total_cmp(&b.0))?;
+            is_ahead(quickest.0).then_some((quickest.0, quickest.1, row.name.as_str()))
+        })
+        .collect();
+    lost.sort_by(|a, b| a.0.total_cmp(&b.0));
+    line(
+        out,
+        format_args!(
+            "\nIn {} of {} rows somebody is ahead of chanbus, here the quickest of them:\n",
+            lost.len(),
+            rows.len()
+        ),
+    );
+    line(out, format_args!("| Row | Quickest | Share of chanbus |"));
+    line(out, format_args!("|---|---|---|"));
+    for (share, name, row) in lost {
+        line(out, format_args!("| {row} | {name} | {} |", number(share)));
+    }
+}
+
+fn beside_all(out: &mut String, rows: &[Peers<'_>]) {
+    let names: Vec<&str> = PEERS.iter().map(|(name, _)| *name).collect();
+    line(
+        out,
+        format_args!("\n| Row | `Publisher` | {} |", names.join(" | ")),
+    );
+    line(out, format_args!("|---|---|{}", "---|".repeat(names.len())));
+    for row in rows {
+        let cells = row.shares.map(|share| match share {
+            None => String::new(),
+            Some(share) if is_ahead(share) => format!("**{}**", number(share)),
+            Some(share) => number(share),
+        });
+        line(
+            out,
+            format_args!(
+                "| {} | {} {} | {} |",
+                row.name,
+                number(row.own),
+                row.unit,
+                cells.join(" | ")
+            ),
+        );
+    }
+}
+
+/// As it is rounded: nobody is ahead by a figure that reads 1.00.
+fn is_ahead(share: f64) -> bool {
+    share < 0.995
 }
 
 fn origin(out: &mut String, report: &Report) {
@@ -76,35 +146,30 @@ fn faster(out: &mut String, report: &Report) {
         format_args!("As a share of its figure, by medians; rows that are not here have nobody.\n"),
     );
     line(out, format_args!("| Row | Ahead |\n|---|---|"));
-    for row in &report.rows {
-        // Rows with several measures have one figure of ours for each.
-        let ours = row.figures.iter().filter_map(|figure| {
-            let measure = figure.of.strip_prefix("Publisher")?;
-            (measure.is_empty() || measure.starts_with(", ")).then_some((measure, figure))
-        });
-        for (measure, own) in ours {
-            let mut ahead: Vec<(f64, &str)> = row
-                .figures
-                .iter()
-                .filter(|other| other.value.median < own.value.median)
-                .filter_map(|other| {
-                    let name = other.of.strip_suffix(measure)?;
-                    Some((other.value.median / own.value.median, name))
-                })
-                .collect();
-            if ahead.is_empty() {
-                continue;
-            }
-            ahead.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let ahead: Vec<String> = ahead
-                .iter()
-                .map(|(share, name)| format!("{name} {}", number(*share)))
-                .collect();
-            line(
-                out,
-                format_args!("| {}{measure} | {} |", row.name, ahead.join(", ")),
-            );
+    for Beside {
+        row,
+        measure,
+        own,
+        others,
+    } in beside::all(report)
+    {
+        let mut ahead: Vec<(f64, &str)> = others
+            .iter()
+            .filter(|(_, other)| *other < own)
+            .map(|(name, other)| (other / own, *name))
+            .collect();
+        if ahead.is_empty() {
+            continue;
         }
+        ahead.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let ahead: Vec<String> = ahead
+            .iter()
+            .map(|(share, name)| format!("{name} {}", number(*share)))
+            .collect();
+        line(
+            out,
+            format_args!("| {}{measure} | {} |", row.name, ahead.join(", ")),
+        );
     }
 }
 

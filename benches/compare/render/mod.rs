@@ -1,40 +1,33 @@
 //! A report as text for the terminal, as Markdown and as pictures.
 
+mod beside;
 pub(crate) mod markdown;
 pub(crate) mod pictures;
 pub(crate) mod text;
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::options::Pages;
 use crate::report::Report;
 
 const BEGIN: &str = "<!-- begin: made by `compare --render`, not by hand -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// Writes the generated part of the README, and the pictures beside the report.
-pub(crate) fn render(json: &Path, readme: &Path) -> Result<(), Box<dyn Error>> {
-    let report = load(json)?;
-    let old = read(readme)?;
-    fs::write(readme, with_section(&old, readme, &report)?)?;
-    for (name, picture) in pictures::all(&report)? {
-        fs::write(json.with_file_name(name), picture)?;
+/// Writes the generated parts of the README and of the comparison page, and the pictures beside the report.
+pub(crate) fn render(json: &Path, pages: &Pages) -> Result<(), Box<dyn Error>> {
+    for (path, text) in made(json, pages)? {
+        fs::write(path, text)?;
     }
     Ok(())
 }
 
 /// Fails if anything of it differs from what the report gives.
-pub(crate) fn check(json: &Path, readme: &Path) -> Result<(), Box<dyn Error>> {
-    let report = load(json)?;
-    let text = read(readme)?;
+pub(crate) fn check(json: &Path, pages: &Pages) -> Result<(), Box<dyn Error>> {
     let mut stale = Vec::new();
-    if with_section(&text, readme, &report)? != text {
-        stale.push(readme.display().to_string());
-    }
-    for (name, picture) in pictures::all(&report)? {
-        let path = json.with_file_name(name);
-        if read(&path).unwrap_or_default() != picture {
+    for (path, text) in made(json, pages)? {
+        if read(&path).unwrap_or_default() != text {
             stale.push(path.display().to_string());
         }
     }
@@ -42,12 +35,26 @@ pub(crate) fn check(json: &Path, readme: &Path) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!(
-        "not what {json} gives: {}\nto mend it: cargo bench --bench compare -- --render {json} {readme}",
+        "not what {json} gives: {}\nto mend it: cargo bench --bench compare -- --render {json} {readme} {comparison}",
         stale.join(", "),
         json = json.display(),
-        readme = readme.display(),
+        readme = pages.readme.display(),
+        comparison = pages.comparison.display(),
     )
     .into())
+}
+
+/// All that a report gives, and where it belongs.
+fn made(json: &Path, pages: &Pages) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
+    let report = load(json)?;
+    let mut all = vec![
+        with_section(&pages.readme, &markdown::section(&report))?,
+        with_section(&pages.comparison, &markdown::comparison(&report))?,
+    ];
+    for (name, picture) in pictures::all(&report)? {
+        all.push((json.with_file_name(name), picture));
+    }
+    Ok(all)
 }
 
 fn load(json: &Path) -> Result<Report, Box<dyn Error>> {
@@ -59,8 +66,9 @@ fn read(path: &Path) -> Result<String, Box<dyn Error>> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// The text, with what is between the marks made anew.
-fn with_section(text: &str, path: &Path, report: &Report) -> Result<String, Box<dyn Error>> {
+/// The page, with what is between the marks made anew.
+fn with_section(path: &Path, section: &str) -> Result<(PathBuf, String), Box<dyn Error>> {
+    let text = read(path)?;
     let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
@@ -68,8 +76,8 @@ fn with_section(text: &str, path: &Path, report: &Report) -> Result<String, Box<
     let Some((before, after)) = parts else {
         return Err(format!("{}: no line {BEGIN}or none {END}", path.display()).into());
     };
-    let section = markdown::section(report);
-    Ok(format!("{before}{BEGIN}\n{section}\n{END}{after}"))
+    let text = format!("{before}{BEGIN}\n{section}\n{END}{after}");
+    Ok((path.to_owned(), text))
 }
 
 /// Three digits or all, with commas: 1.27, 15.4, 16,000.

@@ -112,6 +112,7 @@ pub(super) fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
         if awaited && let Some(waker) = mailbox.call_next() {
             waker.wake();
         }
+        mailbox.see_mark();
         if let Some(ringer) = ringer {
             ringer.call();
         }

@@ -2,6 +2,7 @@
 
 mod block;
 mod mailbox;
+mod mark;
 mod registry;
 mod tally;
 mod wakers;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
     [
         block::ALL,
         mailbox::ALL,
+        mark::ALL,
         wakers::ALL,
         tally::ALL,
         registry::ALL,

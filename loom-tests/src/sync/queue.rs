@@ -221,6 +221,18 @@ impl<M> Queue<M> {
         (self.tail.now.get() - self.head.now.get()) / 2
     }
 
+    /// As crossbeam does its length: both, and the tail once more.
+    pub(crate) fn waiting(&self) -> usize {
+        loop {
+            let tail = self.tail.load(SeqCst);
+            let head = self.head.load(SeqCst);
+            if self.tail.load(SeqCst) == tail {
+                return (tail - head) / 2;
+            }
+            yield_now();
+        }
+    }
+
     /// Two loads, as crossbeam does it.
     pub(crate) fn is_empty(&self) -> bool {
         self.fence();

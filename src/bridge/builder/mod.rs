@@ -4,14 +4,15 @@ mod reach;
 mod start;
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::bridge::access::Access;
-use crate::bridge::codec::Json;
 use crate::bridge::jetstream::JetStream;
 use crate::bridge::subject::Escape;
 use crate::bridge::{DEFAULT_BRIDGE_CAPACITY, DEFAULT_IN_FLIGHT};
 use crate::bus::{Bus, Overflow};
+use crate::codec::Json;
 use crate::error::PatternsError;
 use crate::pattern::{IntoPatterns, Pattern};
 
@@ -39,6 +40,7 @@ pub struct BridgeBuilder<T: Send + Sync + 'static, C = Json> {
     prefix: Option<String>,
     escape: Escape,
     name: Option<String>,
+    location: &'static Location<'static>,
     group: Option<String>,
     capacity: usize,
     overflow: Overflow,
@@ -48,6 +50,7 @@ pub struct BridgeBuilder<T: Send + Sync + 'static, C = Json> {
 }
 
 impl<T: Send + Sync + 'static> BridgeBuilder<T, Json> {
+    #[track_caller]
     pub(in crate::bridge) fn new(bus: &Bus<T>) -> Self {
         BridgeBuilder {
             bus: bus.clone(),
@@ -59,6 +62,7 @@ impl<T: Send + Sync + 'static> BridgeBuilder<T, Json> {
             prefix: None,
             escape: Escape::default(),
             name: None,
+            location: Location::caller(),
             group: None,
             capacity: DEFAULT_BRIDGE_CAPACITY,
             overflow: Overflow::default(),
@@ -173,6 +177,7 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
             prefix: self.prefix,
             escape: self.escape,
             name: self.name,
+            location: self.location,
             group: self.group,
             capacity: self.capacity,
             overflow: self.overflow,

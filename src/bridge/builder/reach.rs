@@ -70,7 +70,7 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
     }
 
     /// By which nkey: its seed, `SU..`, which signs what the server asks and never leaves the process. One that is no seed
-    /// is found out when the bridge connects, and told as [`Trouble`](crate::BridgeEvent::Trouble).
+    /// of a user is an [error](crate::BridgeError::Nkey) of the start.
     ///
     /// ```
     /// # use chanbus::{Bridge, Bus};
@@ -83,7 +83,8 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
         self
     }
 
-    /// By the credentials in that file (`.creds`), read when the bridge starts.
+    /// By the credentials in that file (`.creds`: a token, which is a JWT, and the seed that goes with it), read when the
+    /// bridge starts.
     ///
     /// ```
     /// # use chanbus::{Bridge, BridgeError, Bus};

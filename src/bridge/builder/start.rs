@@ -3,7 +3,6 @@
 use std::thread;
 
 use super::BridgeBuilder;
-use crate::bridge::codec::Codec;
 use crate::bridge::control::ControlSubjects;
 use crate::bridge::error::BridgeError;
 use crate::bridge::handle::Bridge;
@@ -15,7 +14,8 @@ use crate::bridge::shared::Shared;
 use crate::bridge::stats::BridgeStats;
 use crate::bridge::stop::Ending;
 use crate::bridge::subject::SubjectMapping;
-use crate::bus::{Bus, Overflow, Subscription};
+use crate::bus::Role;
+use crate::codec::Codec;
 use crate::pattern::Pattern;
 use crate::sync::{Arc, Mutex, bounded};
 
@@ -54,6 +54,9 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
         if self.in_flight == 0 {
             return Err(BridgeError::ZeroInFlight);
         }
+        if self.group.is_some() && self.imports.is_empty() {
+            return Err(BridgeError::GroupWithoutImports);
+        }
         check_name("name", self.name.as_deref())?;
         check_name("queue group", self.group.as_deref())?;
         let mapping = SubjectMapping::new(self.prefix.as_deref(), self.escape)?;
@@ -65,6 +68,7 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
             None => None,
             Some(options) => {
                 check_name("stream", Some(&options.stream))?;
+                options.check()?;
                 let Some(name) = &self.name else {
                     return Err(BridgeError::NoName);
                 };
@@ -80,7 +84,21 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
         };
         let (addresses, options) = self.access.resolve()?;
         let options = options.name(self.name.as_deref().unwrap_or("chanbus"));
-        let queue = queue(&self.bus, &self.exports, self.capacity, self.overflow)?;
+        let queue = match self.exports.is_empty() {
+            true => None,
+            // A subscription as any other, of all that is exported and did not come by a bridge.
+            false => Some(
+                self.bus
+                    .subscription(&self.exports)
+                    .name("bridge")
+                    .location(self.location)
+                    .role(Role::Bridge)
+                    .capacity(self.capacity)
+                    .overflow(self.overflow)
+                    .filter(|event| event.extension::<Imported>().is_none())
+                    .subscribe()?,
+            ),
+        };
         let shared = Arc::new(Shared {
             bus: self.bus.downgrade(),
             codec: Box::new(self.codec),
@@ -141,24 +159,4 @@ fn check_name(what: &'static str, name: Option<&str>) -> Result<(), BridgeError>
         });
     }
     Ok(())
-}
-
-/// A subscription as any other, of all that is exported and did not come by a bridge.
-fn queue<T: Send + Sync + 'static>(
-    bus: &Bus<T>,
-    exports: &[Pattern],
-    capacity: usize,
-    overflow: Overflow,
-) -> Result<Option<Subscription<T>>, BridgeError> {
-    if exports.is_empty() {
-        return Ok(None);
-    }
-    let queue = bus
-        .subscription(exports)
-        .name("bridge")
-        .capacity(capacity)
-        .overflow(overflow)
-        .filter(|event| event.extension::<Imported>().is_none())
-        .subscribe()?;
-    Ok(Some(queue))
 }

@@ -33,9 +33,9 @@ pub enum EnvelopeErrorKind {
     Topic,
     /// More metadata or causes than are read.
     TooMany,
-    /// An origin that is empty, or has white space in it.
+    /// An origin that is empty, or has something behind it that is not asked for.
     Origin,
-    /// No number with a text behind it.
+    /// A number that is none.
     Number,
 }
 
@@ -114,9 +114,9 @@ impl EnvelopeError {
     /// ```
     /// # use chanbus::Envelope;
     /// let mut headers = async_nats::HeaderMap::new();
-    /// headers.insert("Chanbus-Seq", "none");
+    /// headers.insert("Chanbus-Origin", "ui none orders");
     /// let error = Envelope::from_headers(&headers).unwrap_err();
-    /// assert_eq!(error.header(), "Chanbus-Seq");
+    /// assert_eq!(error.header(), "Chanbus-Origin");
     /// ```
     pub fn header(&self) -> &'static str {
         self.0.header
@@ -127,9 +127,9 @@ impl EnvelopeError {
     /// ```
     /// # use chanbus::Envelope;
     /// let mut headers = async_nats::HeaderMap::new();
-    /// headers.insert("Chanbus-Seq", "none");
+    /// headers.insert("Chanbus-Origin", "ui none orders");
     /// let error = Envelope::from_headers(&headers).unwrap_err();
-    /// assert_eq!(error.value(), "none");
+    /// assert_eq!(error.value(), "ui none orders");
     /// ```
     pub fn value(&self) -> &str {
         &self.0.value
@@ -140,8 +140,8 @@ impl EnvelopeError {
     /// ```
     /// # use chanbus::{Envelope, EnvelopeErrorKind};
     /// let mut headers = async_nats::HeaderMap::new();
-    /// headers.append("Chanbus-Seq", "1 a");
-    /// headers.append("Chanbus-Seq", "1 a");
+    /// headers.append("Chanbus-Origin", "ui");
+    /// headers.append("Chanbus-Origin", "ui");
     /// let error = Envelope::from_headers(&headers).unwrap_err();
     /// assert_eq!(error.kind(), EnvelopeErrorKind::Repeated);
     /// ```
@@ -186,10 +186,13 @@ impl fmt::Display for EnvelopeError {
                 "at most {MAX_CAUSES} causes and {MAX_METADATA} pieces of metadata; \
                  look for events that cause each other for ever, and put long data into the payload",
             ),
-            Kind::Origin => f.write_str("a name without blanks; write `%20` for a blank"),
-            Kind::Number => {
-                f.write_str("a whole number, one blank and a name; write one such as `7 orders`")
-            }
+            Kind::Origin => f.write_str(
+                "a name, or a name, a number, and what is counted, and perhaps another number, \
+                 with one blank between them; write `ui` or `ui 7 orders`, and `%20` for a blank in a name",
+            ),
+            Kind::Number => f.write_str(
+                "a whole number below 2^64 as second and fourth word; write such as `ui 7 orders`",
+            ),
         }?;
         match &culprit.detail {
             Some(detail) => write!(f, " ({detail})"),

@@ -33,7 +33,6 @@ static SOURCE: HeaderName = HeaderName::from_static(Envelope::SOURCE);
 static METADATA: HeaderName = HeaderName::from_static(Envelope::METADATA);
 static CAUSE: HeaderName = HeaderName::from_static(Envelope::CAUSE);
 static ORIGIN: HeaderName = HeaderName::from_static(Envelope::ORIGIN);
-static SEQ: HeaderName = HeaderName::from_static(Envelope::SEQ);
 
 /// What goes with a payload from process to process, as the headers of a NATS message.
 ///
@@ -43,11 +42,7 @@ static SEQ: HeaderName = HeaderName::from_static(Envelope::SEQ);
 /// | `Chanbus-Source` | [`source`](Envelope::source): text, escaped | `scanner 2` |
 /// | `Chanbus-Metadata` | [`metadata`](Envelope::metadata): one JSON object of texts, numbers, `true` and `false`; at most 1,024 of them | `{"trace":17,"ratio":1.0}` |
 /// | `Chanbus-Cause` | [`cause`](Envelope::cause): topics, each escaped, oldest first, with one blank between them; at most 64 | `order.placed mail.sent` |
-/// | `Chanbus-Origin` | [`origin`](Envelope::origin): who put it on the wire; text without white space, escaped | `ui-4711` |
-/// | `Chanbus-Seq` | [`number`](Envelope::number): a whole number, one blank, and what is counted; text, escaped | `42 orders.**` |
-///
-/// A bridge with several export patterns writes one more, `Chanbus-Order`: which of all its messages this is. By that
-/// the other bridges put what came by several subscriptions in order.
+/// | `Chanbus-Origin` | [`origin`](Envelope::origin): who put it on the wire; text, escaped. Perhaps behind it, with one blank between each: [`number`](Envelope::number), a whole number and what is counted; and [`order`](Envelope::order), a whole number | `ui-4711`, `ui-4711 42 orders.**`, `ui-4711 42 orders.** 97` |
 ///
 /// A message needs none of them: what a plain client sends without headers is an event with nothing beside its
 /// payload. Other headers are left alone. Names are case-sensitive, as everywhere in NATS.
@@ -55,8 +50,8 @@ static SEQ: HeaderName = HeaderName::from_static(Envelope::SEQ);
 /// # For plain clients
 ///
 /// - *Escaped* is as in the path of a web address: `%` and two hexadecimal digits for a byte of UTF-8. What is
-///   written escapes `%`, control characters, all beyond ASCII, and blanks at the ends of a text (in topics and
-///   origins all), because clients differ in what they do to such headers. What is read needs `%25` for `%`,
+///   written escapes `%`, control characters, all beyond ASCII, and blanks at the ends of a text (in topics, and in
+///   what stands in `Chanbus-Origin`, all), because clients differ in what they do to such headers. What is read needs `%25` for `%`,
 ///   and no more than that; other characters may stand as they are. A `+` is a `+`.
 /// - Whole numbers in metadata stay whole and others stay floats, so `1.0` is no `1`. Whole numbers too large
 ///   for 64 bits become floats. Of pieces with the same name the last is taken.
@@ -102,9 +97,12 @@ pub struct Envelope {
     pub cause: Option<Cause>,
     /// Who put it on the wire, so that it can leave out what comes back to it. An empty one is not written.
     pub origin: Option<Arc<str>>,
-    /// How many of them its origin has put on the wire, and what it counts together, so that gaps can be seen. One
-    /// without a name is not written.
+    /// How many of them its origin has put on the wire, and what it counts together, so that gaps can be seen. It is
+    /// written behind the origin, so not without one, and not without a name.
     pub number: Option<(u64, Arc<str>)>,
+    /// Which of all messages of its origin this is, where that counts several things, so that what came by several
+    /// subscriptions can be put in order. It is written behind the number, so not without one.
+    pub order: Option<u64>,
 }
 
 impl Envelope {
@@ -136,19 +134,12 @@ impl Envelope {
     /// ```
     pub const CAUSE: &'static str = "Chanbus-Cause";
 
-    /// The header of the [`origin`](Envelope::origin).
+    /// The header of the [`origin`](Envelope::origin), and of what it counts.
     ///
     /// ```
     /// assert_eq!(chanbus::Envelope::ORIGIN, "Chanbus-Origin");
     /// ```
     pub const ORIGIN: &'static str = "Chanbus-Origin";
-
-    /// The header of the [`number`](Envelope::number).
-    ///
-    /// ```
-    /// assert_eq!(chanbus::Envelope::SEQ, "Chanbus-Seq");
-    /// ```
-    pub const SEQ: &'static str = "Chanbus-Seq";
 
     /// An empty one.
     ///
@@ -162,7 +153,7 @@ impl Envelope {
         Self::default()
     }
 
-    /// What the event has beside topic and payload, without its extensions; origin and number are left empty.
+    /// What the event has beside topic and payload, without its extensions; origin, number and order are left empty.
     ///
     /// ```
     /// use chanbus::{Envelope, Event};
@@ -185,6 +176,7 @@ impl Envelope {
             cause: event.cause().cloned(),
             origin: None,
             number: None,
+            order: None,
         }
     }
 
@@ -194,8 +186,9 @@ impl Envelope {
     /// let mut envelope = chanbus::Envelope::new();
     /// assert!(envelope.to_headers().is_empty());
     ///
+    /// envelope.origin = Some("ui".into());
     /// envelope.number = Some((7, "orders.**".into()));
-    /// assert_eq!(envelope.to_headers().get("Chanbus-Seq").unwrap().as_str(), "7 orders.**");
+    /// assert_eq!(envelope.to_headers().get("Chanbus-Origin").unwrap().as_str(), "ui 7 orders.**");
     /// ```
     #[must_use]
     pub fn to_headers(&self) -> HeaderMap {
@@ -231,18 +224,27 @@ impl Envelope {
             headers.insert(CAUSE.clone(), write_cause(cause));
         }
         if let Some(origin) = self.origin.as_ref().filter(|origin| !origin.is_empty()) {
-            let mut text = String::new();
-            escape(origin, false, &mut text);
-            headers.insert(ORIGIN.clone(), text);
+            headers.insert(ORIGIN.clone(), self.write_origin(origin));
         }
-        if let Some((number, of)) = self.number.as_ref().filter(|(_, of)| !of.is_empty()) {
-            // No number has more than twenty digits.
-            let mut text = String::with_capacity(21 + of.len());
+    }
+
+    fn write_origin(&self, origin: &str) -> String {
+        let number = self.number.as_ref().filter(|(_, of)| !of.is_empty());
+        // No number has more than twenty digits, and there are three blanks.
+        let counted = number.map_or(0, |(_, of)| 43 + of.len());
+        let mut text = String::with_capacity(origin.len() + counted);
+        escape(origin, false, &mut text);
+        if let Some((number, of)) = number {
+            text.push(' ');
             time::push_digits(*number, 1, &mut text);
             text.push(' ');
-            escape(of, true, &mut text);
-            headers.insert(SEQ.clone(), text);
+            escape(of, false, &mut text);
+            if let Some(order) = self.order {
+                text.push(' ');
+                time::push_digits(order, 1, &mut text);
+            }
         }
+        text
     }
 
     /// Reads the headers that are ours; an empty envelope if there are none.
@@ -271,7 +273,7 @@ impl Envelope {
         if headers.is_empty() {
             return Ok(envelope);
         }
-        let [time, source, metadata, cause, origin, seq] = ours(headers);
+        let [time, source, metadata, cause, origin] = ours(headers);
         envelope.timestamp = read(Self::TIME, time, |text| {
             time::read(text).ok_or(Kind::Time.into())
         })?;
@@ -281,26 +283,35 @@ impl Envelope {
         let metadata = read(Self::METADATA, metadata, metadata::read)?;
         envelope.metadata = metadata.unwrap_or_default();
         envelope.cause = read(Self::CAUSE, cause, read_cause)?.flatten();
-        envelope.origin = read(Self::ORIGIN, origin, |text| {
-            if text.is_empty() || text.contains(char::is_whitespace) {
-                return Err(Kind::Origin.into());
-            }
-            Ok(unescape(text).ok_or(Kind::Escape)?.into())
-        })?;
-        envelope.number = read(Self::SEQ, seq, |text| {
-            let (number, of) = text.split_once(' ').ok_or(Kind::Number)?;
-            let number = time::digits(number).ok_or(Kind::Number)?;
-            if of.is_empty() {
-                return Err(Kind::Number.into());
-            }
-            Ok((number, unescape(of).ok_or(Kind::Escape)?.into()))
-        })?;
+        read(Self::ORIGIN, origin, |text| envelope.read_origin(text))?;
         Ok(envelope)
+    }
+
+    fn read_origin(&mut self, text: &str) -> Result<(), Fault> {
+        let mut words = text.split(' ').map(|word| {
+            if word.is_empty() || word.contains(char::is_whitespace) {
+                return Err(Fault::from(Kind::Origin));
+            }
+            Ok(word)
+        });
+        let name = |word: &str| Ok::<_, Fault>(unescape(word).ok_or(Kind::Escape)?.into());
+        let number = |word: &str| Ok::<_, Fault>(time::digits(word).ok_or(Kind::Number)?);
+
+        self.origin = words.next().transpose()?.map(name).transpose()?;
+        if let Some(count) = words.next().transpose()? {
+            let of = words.next().unwrap_or(Err(Kind::Origin.into()))?;
+            self.number = Some((number(count)?, name(of)?));
+        }
+        self.order = words.next().transpose()?.map(number).transpose()?;
+        match words.next() {
+            Some(_) => Err(Kind::Origin.into()),
+            None => Ok(()),
+        }
     }
 
     /// An event with this envelope. Without a time in it, it is stamped by the [coarse
     /// clock](crate::Clock::coarse), and without a cause it has the thread's current one, as
-    /// [`Event::draft`] has it; an event's time begins in 1970. Origin and number are no parts of an event.
+    /// [`Event::draft`] has it; an event's time begins in 1970. Origin, number and order are no parts of an event.
     ///
     /// # Errors
     ///
@@ -341,8 +352,8 @@ impl Envelope {
 
 /// The values of our headers, as the table has them, in one pass: a look-up of each would cost more than all that
 /// is read of them.
-fn ours(headers: &HeaderMap) -> [&[HeaderValue]; 6] {
-    let mut ours = [[].as_slice(); 6];
+fn ours(headers: &HeaderMap) -> [&[HeaderValue]; 5] {
+    let mut ours = [[].as_slice(); 5];
     for (name, values) in headers.iter() {
         let place = match name.as_ref() {
             Envelope::TIME => 0,
@@ -350,7 +361,6 @@ fn ours(headers: &HeaderMap) -> [&[HeaderValue]; 6] {
             Envelope::METADATA => 2,
             Envelope::CAUSE => 3,
             Envelope::ORIGIN => 4,
-            Envelope::SEQ => 5,
             _ => continue,
         };
         ours[place] = values;

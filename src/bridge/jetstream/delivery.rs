@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::{HeaderMap, Subject};
 use tokio::sync::watch;
@@ -97,9 +98,9 @@ enum Fate {
 
 /// The id by which a message is known again, though it is in the stream twice. Only a bridge's own: those never come
 /// back with another message. A plain client's may, once the stream has forgotten them, and then it is another one.
-fn id_of(headers: &HeaderMap) -> Option<&str> {
-    let id = headers.get("Nats-Msg-Id")?.as_str();
-    let origin = headers.get(Envelope::ORIGIN)?.as_str();
+pub(in crate::bridge) fn id_of(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get(NATS_MESSAGE_ID)?.as_str();
+    let origin = headers.get(Envelope::ORIGIN)?.as_str().split(' ').next()?;
     let number = id.strip_prefix(origin)?.strip_prefix(':')?;
     number
         .bytes()

@@ -121,6 +121,8 @@ impl<T: Send + Sync + 'static> Consumer<T> {
         // It takes the server some answers: whatever else happens meanwhile, it goes on where it was.
         let mut asking: Option<Asking> = None;
         let mut consumer = None;
+        // So many messages are still to come of those that were asked for.
+        let mut lacking = 0;
         loop {
             let draining = *orders.borrow_and_update() >= Order::Drain;
             if draining && self.held.is_empty() && self.work.is_none() {
@@ -146,18 +148,26 @@ impl<T: Send + Sync + 'static> Consumer<T> {
                     match asked {
                         Ok((asked, of)) => {
                             (batch, consumer) = (Some(asked), Some(of));
+                            lacking = self.asked_for();
                             Round::Again
                         }
                         Err(reason) => Round::Amiss(reason),
                     }
                 }
-                came = take(&mut batch, &mut self.held) => came,
+                came = take(&mut batch, &mut self.held, &mut lacking) => came,
                 // Whoever was asked has gone. What had come before is taken first, and kept.
                 changed = self.wire.changed() => if changed.is_ok() { Round::Moved } else { Round::Ended },
             };
             match round {
                 Round::Again => {}
-                Round::Over => batch = None,
+                Round::Over => {
+                    batch = None;
+                    // Of a consumer that was deleted when nothing was asked of it the server says nothing, ever: whether
+                    // it is there is looked at again.
+                    if lacking > 0 {
+                        consumer = None;
+                    }
+                }
                 Round::Moved => (batch, asking, consumer) = (None, None, None),
                 Round::Amiss(reason) => {
                     (batch, asking, consumer) = (None, None, None);
@@ -313,7 +323,11 @@ async fn worked(work: &mut Option<JoinHandle<Delivered>>) -> Option<Delivered> {
 }
 
 /// Takes what has come, at least one message, unless no more will come.
-async fn take(batch: &mut Option<Batch>, held: &mut VecDeque<Message>) -> Round {
+async fn take(
+    batch: &mut Option<Batch>,
+    held: &mut VecDeque<Message>,
+    lacking: &mut usize,
+) -> Round {
     let Some(batch) = batch else {
         return pending().await;
     };
@@ -321,7 +335,10 @@ async fn take(batch: &mut Option<Batch>, held: &mut VecDeque<Message>) -> Round 
     poll_fn(|context| {
         loop {
             match Pin::new(&mut *batch).poll_next(context) {
-                Poll::Ready(Some(Ok(message))) => held.push_back(message),
+                Poll::Ready(Some(Ok(message))) => {
+                    held.push_back(message);
+                    *lacking = lacking.saturating_sub(1);
+                }
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(Round::Amiss(error.to_string()));
                 }

@@ -13,6 +13,7 @@ mod options;
 mod recent;
 mod stream;
 
+pub(super) use delivery::id_of;
 pub(super) use export::{Answered, Durable};
 pub(super) use import::Consumers;
 pub use options::JetStream;

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::bridge::error::BridgeError;
+
+/// What is shorter than that may be nothing for the server.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// The durable mode of a [`Bridge`](crate::Bridge): by a stream that the server keeps.
 ///
 /// Given to [`BridgeBuilder::jetstream`](crate::BridgeBuilder::jetstream).
@@ -93,7 +98,7 @@ impl JetStream {
         self
     }
 
-    /// How long the stream keeps a message. For ever, unless told otherwise: then give
+    /// How long the stream keeps a message, a millisecond at least. For ever, unless told otherwise (or zero): then give
     /// [`max_bytes`](JetStream::max_bytes). The server refuses less than the
     /// [`duplicate_window`](JetStream::duplicate_window), so for less than two minutes give that, too.
     ///
@@ -108,7 +113,8 @@ impl JetStream {
         self
     }
 
-    /// How large the stream may grow; its oldest messages go first. Without bounds unless told otherwise.
+    /// How large the stream may grow, in bytes, one at least; its oldest messages go first. Without bounds unless told
+    /// otherwise.
     ///
     /// ```
     /// # use chanbus::JetStream;
@@ -121,7 +127,7 @@ impl JetStream {
         self
     }
 
-    /// On how many servers of a cluster it is kept; on one unless told otherwise.
+    /// On how many servers of a cluster it is kept, 1 to 5; on one unless told otherwise.
     ///
     /// ```
     /// # use chanbus::JetStream;
@@ -176,6 +182,30 @@ impl JetStream {
     pub fn ack_wait(mut self, time: Duration) -> Self {
         self.ack_wait = time;
         self
+    }
+
+    /// What the server would take for another setting, mostly for its default, is refused here.
+    pub(in crate::bridge) fn check(&self) -> Result<(), BridgeError> {
+        let bad = |setting, wants| Err(BridgeError::BadStream { setting, wants });
+        if !(1..=5).contains(&self.replicas) {
+            return bad("replicas", "1 to 5 servers");
+        }
+        if self.max_bytes == 0 {
+            return bad(
+                "max_bytes",
+                "one byte at least; leave it out for a stream without bounds",
+            );
+        }
+        if self.ack_wait < SHORTEST {
+            return bad("ack_wait", "a millisecond at least");
+        }
+        if self.duplicate_window < SHORTEST {
+            return bad("duplicate_window", "a millisecond at least");
+        }
+        if !self.max_age.is_zero() && self.max_age < SHORTEST {
+            return bad("max_age", "a millisecond at least, or zero for ever");
+        }
+        Ok(())
     }
 
     /// The server refuses a stream that knows messages for longer than it keeps them.

@@ -24,7 +24,7 @@ const IDS: usize = 16_384;
 /// Where a message is in the stream, and since when: a server that lost the end of a stream, with the machine it was
 /// on, gives the numbers of that to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(in crate::bridge) struct Place {
     sequence: u64,
     nanos: i128,
 }
@@ -58,7 +58,7 @@ impl Default for Recent {
 impl Recent {
     /// A message is about to be emitted; whether it was not before. So it is asked and told at once: two consumers may
     /// have the same message at the same time.
-    pub(super) fn claim(&mut self, place: Option<Place>, id: Option<&str>) -> bool {
+    pub(in crate::bridge) fn claim(&mut self, place: Option<Place>, id: Option<&str>) -> bool {
         let new = !self.knows(place, id);
         if new {
             self.add(place, id);

@@ -66,10 +66,15 @@ impl<T: Send + Sync + 'static> Outbound<T> {
     }
 
     pub(super) fn read_answer(&mut self) {
+        let is_news = self.returned.has_changed().unwrap_or(false);
         let answer = self.returned.borrow_and_update();
         if let Some(sent) = &*answer {
             if self.state.durable.is_none() {
-                self.state.flight.confirm(sent.epoch, sent.all);
+                let flight = &mut self.state.flight;
+                flight.confirm(sent.epoch, sent.all);
+                if is_news && flight.unconfirmed() == 0 {
+                    self.state.due = None;
+                }
             }
             self.state.greeted = sent.epoch == self.state.flight.epoch() && self.state.wire.up;
         }
@@ -171,12 +176,23 @@ impl<T: Send + Sync + 'static> Outbound<T> {
             all: self.state.flight.sent(),
             streams: self.state.numbers.list(),
         };
-        let publish = self
-            .client
-            .publish(self.subjects.sent.clone(), sent.to_bytes().into());
+        let parts = sent.to_payloads(self.client.max_payload());
+        let publish = async {
+            for part in parts {
+                // A client that has ended, or a server that takes next to nothing: whoever waits for the answer says so.
+                let _ = (self.client.publish(self.subjects.sent.clone(), part.into())).await;
+            }
+        };
         tokio::select! {
             biased;
-            _ = publish => return self.state.flight.ask(),
+            () = publish => {
+                let state = &mut self.state;
+                state.flight.ask();
+                // The answer may get lost, where others say more than the client holds.
+                state.due = (state.durable.is_none() && state.flight.unconfirmed() > 0)
+                    .then(|| Instant::now() + ANSWERED_WITHIN);
+                return;
+            }
             _ = self.wire.changed() => self.wire.mark_changed(),
             _ = self.orders.changed() => self.orders.mark_changed(),
         }

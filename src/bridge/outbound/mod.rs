@@ -155,10 +155,11 @@ impl<T: Send + Sync + 'static> Outbound<T> {
                 continue;
             }
             if self.state.finished && self.state.hand.is_empty() && order == Order::Drain {
-                if self.state.flight.unasked() > 0 && self.state.durable.is_none() {
+                let due = self.state.due.is_some_and(|due| due <= Instant::now());
+                if self.state.durable.is_none() && (due || self.state.flight.unasked() > 0) {
                     self.ask().await;
                 }
-                self.changes(None).await;
+                self.changes(self.state.due).await;
                 continue;
             }
             if self.state.hand.is_empty() || self.state.flight.room() == 0 {

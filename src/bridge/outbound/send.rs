@@ -43,8 +43,9 @@ impl<T: Send + Sync + 'static> Outbound<T> {
         let unasked = self.state.flight.unasked();
         if unasked >= ASKED_AFTER || self.state.flight.room() == 0 {
             self.ask().await;
-        } else if unasked > 0 && self.state.due.is_none() {
-            self.state.due = Some(Instant::now() + ASKED_WITHIN);
+        } else if unasked > 0 {
+            let soon = Instant::now() + ASKED_WITHIN;
+            self.state.due = Some(self.state.due.map_or(soon, |due| due.min(soon)));
         }
     }
 

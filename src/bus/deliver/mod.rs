@@ -18,6 +18,7 @@ use crate::bus::panics::{PanicHook, PanicPlace, drop_event, shield};
 use crate::bus::pass::{Known, Tapped, Way};
 use crate::bus::routing::{Member, PassFn, Route, Tap, TapKind};
 use crate::bus::subscriber::{Mailbox, Pushed, Ringer};
+use crate::bus::traced::tell_losses;
 use crate::bus::wakers::call_wakers;
 use crate::cause::Cause;
 use crate::event::{Event, EventShares};
@@ -262,7 +263,7 @@ impl<'a, T> Delivery<'a, T> {
         self.emitted.delivered += 1;
         if mailbox.wants_more() {
             self.ringer = mailbox.wake().or(self.ringer);
-            self.awaited |= mailbox.is_awaited();
+            self.awaited |= mailbox.is_awaited() || mailbox.is_marked();
             if mailbox.has_ended() {
                 self.settle(place);
             }
@@ -328,6 +329,9 @@ impl<'a, T> Delivery<'a, T> {
             self.pass_on();
         }
         self.call_consumers();
+        if self.emitted.dropped + self.emitted.evicted > 0 {
+            tell_losses(self.topic, self.route, self.on_panic);
+        }
         let emitted = &mut self.emitted;
         emitted.matched = emitted.delivered + emitted.dropped + emitted.filtered;
         // It is the last handle if nobody else has it, or if the consumers were quick, and then the
@@ -419,7 +423,7 @@ fn pass_on<T>(
     let own = Known::default();
     let known = way.and_then(Way::known).unwrap_or(&own);
     for tap in taps {
-        if let TapKind::Pass(hook) = &tap.kind {
+        if let TapKind::Pass(hook, _) = &tap.kind {
             pass_by(hook, events, way, known, on_panic);
         }
     }

@@ -12,6 +12,7 @@ use crate::bus::panics::{PanicHook, drop_event};
 use crate::bus::pass::{Known, Way};
 use crate::bus::routing::{Member, PassFn, Route, TapKind};
 use crate::bus::subscriber::Pushed;
+use crate::bus::traced::tell_losses;
 use crate::bus::wakers::call_wakers;
 use crate::cause::Cause;
 use crate::event::Event;
@@ -109,6 +110,11 @@ pub(in crate::bus) fn deliver_together<T>(
         evicted.extend(delivery.kept.take());
     }
     sum.matched = sum.delivered + sum.dropped + sum.filtered;
+    if sum.dropped + sum.evicted > 0 {
+        for run in runs {
+            tell_losses(run.topic, run.route, on_panic);
+        }
+    }
     tap_all(runs, on_panic);
     if let Some(last) = runs.iter().rev().find_map(|run| run.events.last())
         && !evicted.is_empty()
@@ -212,7 +218,7 @@ fn push_parcel<T>(parcel: &mut Parcel<'_, T>, sum: &mut Emitted, evicted: &mut E
     if let Some(ringer) = mailbox.wake() {
         ringer.call();
     }
-    parcel.awaited = mailbox.is_awaited();
+    parcel.awaited = mailbox.is_awaited() || mailbox.is_marked();
     if mailbox.has_ended() {
         // All consumers have left since.
         for back in (0..accepted).map_while(|_| mailbox.settle()) {
@@ -250,7 +256,7 @@ fn pass_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Opti
     let mut places = HashMap::<u64, usize, foldhash::fast::RandomState>::default();
     for run in runs {
         for tap in &run.route.taps {
-            let TapKind::Pass(hook) = &tap.kind else {
+            let TapKind::Pass(hook, _) = &tap.kind else {
                 continue;
             };
             let place = *places.entry(tap.id).or_insert_with(|| {

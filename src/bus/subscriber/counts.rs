@@ -14,8 +14,8 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     pub(super) fn queued(&self) -> usize {
-        if self.pending.is_some() {
-            self.pending_len.load(Relaxed)
+        if let Some(aside) = &self.pending {
+            aside.len.load(Relaxed)
         } else {
             let tokens = self.tokens.load(Relaxed);
             let queued = self.queue.get().map_or(0, Queue::len);

@@ -4,7 +4,8 @@
 //!
 //! *Publishers* call [`Mailbox::push`], and [`Mailbox::push_harder`] where that does not do; then, if
 //! the mailbox [`wants_more`](Mailbox::wants_more), [`Mailbox::wake`], and, if it
-//! [`has_ended`](Mailbox::has_ended), [`Mailbox::settle`]. *Consumers* call [`Mailbox::try_pop`] and
+//! [`has_ended`](Mailbox::has_ended), [`Mailbox::settle`]; and, if it [`is_marked`](Mailbox::is_marked),
+//! [`Mailbox::see_mark`]. *Consumers* call [`Mailbox::try_pop`] and
 //! [`Mailbox::pop`], each through a handle with an `AtomicBool` of its own, `finished`. Anyone calls
 //! [`Mailbox::close`]; whoever drops the last handle calls [`Mailbox::abandon`].
 //!
@@ -57,6 +58,7 @@
 
 mod bell;
 mod counts;
+mod mark;
 mod push;
 mod take;
 #[cfg(test)]
@@ -76,6 +78,7 @@ use crate::tally::{OwnShare, Tally};
 use self::wakers::Wakers;
 
 pub(crate) use self::bell::{Bell, Ringer};
+pub(crate) use self::mark::Mark;
 pub(crate) use self::wakers::{Spent, Waiter};
 
 /// A consumer saw the end, or all are gone. Set once, after `closed`.
@@ -84,6 +87,8 @@ const ENDED: u8 = 1;
 const RINGS: u8 = 2;
 /// Somebody waits for a waker. Set and cleared under the lock of `wakers`.
 const AWAITED: u8 = 4;
+/// There is a mark. Set from the beginning.
+const MARKED: u8 = 8;
 
 /// What became of a push.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,6 +131,8 @@ struct Missing {
 /// What waits beside the queue.
 struct Aside<E: Keyed> {
     pending: Mutex<Pending<E>>,
+    /// How many they are, for readers that must not wait for the lock.
+    len: AtomicUsize,
     /// Batches are kept together.
     batches: bool,
 }
@@ -149,7 +156,7 @@ pub(crate) struct Mailbox<E: Keyed> {
     overflow: Overflow,
     /// No push begins any more. Set once.
     closed: AtomicBool,
-    /// What a publisher has to see to after a push: `ENDED`, `RINGS`, `AWAITED`. One word, as every
+    /// What a publisher has to see to after a push: `ENDED`, `RINGS`, `AWAITED`, `MARKED`. One word, as every
     /// push looks at it.
     demands: AtomicU8,
     /// Messages taken from the queue; see also `taken_first`.
@@ -158,8 +165,8 @@ pub(crate) struct Mailbox<E: Keyed> {
     bell: Option<Arc<Bell>>,
     // The line ends here, at 64 bytes. What follows is the consumers', or touched now and then.
     taken_first: OwnShare,
-    /// The number of messages in `pending`, for readers that must not wait for its lock.
-    pending_len: AtomicUsize,
+    /// Above how much it is said that too much waits. Boxed, as most mailboxes have none.
+    mark: Option<Box<Mark>>,
     /// Messages that come before the queue and outside its capacity, if there are any. Filled before
     /// there is a consumer; from then on only taken from.
     front: OnceBox<Mutex<VecDeque<E>>>,
@@ -190,6 +197,7 @@ impl<E: Keyed> Mailbox<E> {
         let pending = aside.then(|| {
             Box::new(Aside {
                 pending: Mutex::new(Pending::new(capacity, overflow)),
+                len: AtomicUsize::new(0),
                 batches,
             })
         });
@@ -198,7 +206,6 @@ impl<E: Keyed> Mailbox<E> {
             capacity,
             overflow,
             pending,
-            pending_len: AtomicUsize::new(0),
             front: OnceBox::new(),
             front_len: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -206,6 +213,7 @@ impl<E: Keyed> Mailbox<E> {
             taken: Tally::default(),
             bell: bell.map(Arc::new),
             taken_first: OwnShare::default(),
+            mark: None,
             tokens: AtomicUsize::new(0),
             room: OnceBox::new(),
             losses: Arc::new(Losses::default()),

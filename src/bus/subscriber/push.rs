@@ -116,7 +116,7 @@ impl<E: Keyed> Mailbox<E> {
             };
             let offers = messages.map(offer).collect();
             // Relaxed as in `offer`.
-            self.pending_len.store(pending.len(), Relaxed);
+            aside.len.store(pending.len(), Relaxed);
             offers
         };
         for offer in offers {
@@ -135,7 +135,7 @@ impl<E: Keyed> Mailbox<E> {
         let mut pending = aside.pending.lock();
         let offer = pending.offer(message, false);
         // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
-        self.pending_len.store(pending.len(), Relaxed);
+        aside.len.store(pending.len(), Relaxed);
         offer
     }
 

@@ -133,6 +133,7 @@ impl<E: Keyed> Mailbox<E> {
             self.push_token();
         }
         self.pass_on();
+        self.see_mark();
         message
     }
 
@@ -209,7 +210,7 @@ impl<E: Keyed> Mailbox<E> {
         let mut pending = aside.pending.lock();
         let message = pop(&mut pending);
         // Relaxed: a figure for readers; `pending` itself is ordered by its lock.
-        self.pending_len.store(pending.len(), Relaxed);
+        aside.len.store(pending.len(), Relaxed);
         message
     }
 

@@ -134,7 +134,7 @@ pub trait Typed: Send + Sync + 'static {
 /// assert_eq!(told.recv()?, 7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct TypedBus {
     bus: Bus<AnyPayload>,
 }
@@ -147,8 +147,9 @@ impl TypedBus {
     /// assert_eq!(bus.subscriber_count(), 0);
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn new() -> Self {
-        Self::default()
+        Self::over(Bus::new())
     }
 
     /// A view over that bus.
@@ -311,6 +312,13 @@ impl<E: Typed> EventDraft<'_, E, &TypedBus> {
         let bus = &self.sink.bus;
         let emitted = self.moved(bus, AnyPayload::new).emit();
         emitted.map_err(own_error)
+    }
+}
+
+impl Default for TypedBus {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -28,6 +28,7 @@ impl TypedBus {
     /// assert_eq!(sub.recv()?.0, 7);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn publisher<E: Typed>(&self) -> Result<TypedPublisher<E>, TopicError> {
         Ok(TypedPublisher {
             publisher: self.bus.publisher(E::TOPIC).map_err(of_type::<E>)?,

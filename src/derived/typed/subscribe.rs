@@ -26,6 +26,7 @@ impl TypedBus {
     /// assert_eq!(ticks.recv()?.0, 7);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscribe<E: Typed>(&self) -> Result<TypedSubscription<E>, SubscribeError> {
         self.subscription().subscribe()
     }
@@ -42,12 +43,17 @@ impl TypedBus {
     /// assert_eq!((even.len(), even.filtered()), (2, 2));
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn subscription<E: Typed>(&self) -> TypedSubscriptionBuilder<'_, E> {
-        let subscription = pattern_of::<E>().map(|topic| {
-            let subscription = self.bus.subscription(topic);
-            // Before any filter of the user's, so that those see no other type either.
-            subscription.filter(|event| event.payload().is::<E>())
-        });
+        let subscription = match pattern_of::<E>() {
+            // No closure: in one the caller's place would be lost. Its filter comes before any of the user's, so
+            // that those see no other type either.
+            Ok(topic) => {
+                let subscription = self.bus.subscription(topic);
+                Ok(subscription.filter(|event| event.payload().is::<E>()))
+            }
+            Err(error) => Err(error),
+        };
         TypedSubscriptionBuilder {
             subscription,
             payload: PhantomData,
@@ -75,6 +81,7 @@ impl TypedBus {
     /// assert_eq!(told.recv().unwrap(), 7);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn tap<E: Typed>(
         &self,
         tap: impl Fn(&TypedEvent<E>) + Send + Sync + 'static,

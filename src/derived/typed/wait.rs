@@ -30,6 +30,7 @@ impl TypedBus {
     /// let error = bus.wait_for::<Tick>(Duration::from_millis(1), |tick| tick.0 == 7).err().unwrap();
     /// assert!(error.is_timeout());
     /// ```
+    #[track_caller]
     pub fn wait_for<E: Typed>(
         &self,
         timeout: Duration,
@@ -59,11 +60,16 @@ impl TypedBus {
     /// assert_eq!(block_on(seventh)?.0, 7);
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn wait_for_async<E: Typed>(
         &self,
         predicate: impl Fn(&TypedEvent<E>) -> bool + Send + Sync + 'static,
     ) -> TypedWaitFuture<E> {
-        let wait = pattern_of::<E>().map(|topic| self.bus.wait_for_async(topic, wanted(predicate)));
+        // No closure: in one the caller's place would be lost.
+        let wait = match pattern_of::<E>() {
+            Ok(topic) => Ok(self.bus.wait_for_async(topic, wanted(predicate))),
+            Err(error) => Err(error),
+        };
         TypedWaitFuture {
             wait: wait.map_err(|error| Some(error.into())),
             payload: PhantomData,

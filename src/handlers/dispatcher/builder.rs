@@ -1,13 +1,15 @@
 //! A dispatcher in the making.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::{Dispatcher, Phase, Shared, State, Watch};
-use crate::bus::{Bus, DEFAULT_CAPACITY, Overflow};
+use crate::bus::{Bus, DEFAULT_CAPACITY, Overflow, Role};
 use crate::error::{PatternsError, SubscribeError};
 use crate::handlers::Handlers;
 use crate::handlers::context::Origin;
 use crate::handlers::executor::{BlockOn, Chosen, Executor, Mode};
+use crate::handlers::listing::consumers_of;
 use crate::handlers::run::Scene;
 use crate::pattern::{IntoPatterns, Pattern};
 use crate::sync::{Arc, Condvar, Mutex};
@@ -49,10 +51,12 @@ pub struct DispatcherBuilder<'b, T: Send + Sync + 'static> {
     replay: usize,
     with_retained: bool,
     name: Arc<str>,
+    location: &'static Location<'static>,
     debug: Option<bool>,
 }
 
 impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
+    #[track_caller]
     pub(super) fn new(bus: &'b Bus<T>, handlers: &Handlers<T>) -> Self {
         DispatcherBuilder {
             bus,
@@ -66,6 +70,7 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             replay: 0,
             with_retained: false,
             name: "dispatcher".into(),
+            location: Location::caller(),
             debug: None,
         }
     }
@@ -248,6 +253,9 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             .bus
             .subscription(patterns)
             .name(self.name)
+            .location(self.location)
+            .role(Role::Dispatcher)
+            .served_by(consumers_of(self.handlers.core()))
             .replay(self.replay)
             .keep_batches();
         if self.with_retained {

@@ -23,6 +23,8 @@ mod builder;
 mod fate;
 mod inside;
 mod serve;
+#[cfg(feature = "testing")]
+mod single;
 mod stats;
 mod stop;
 
@@ -171,6 +173,7 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).capacity(1_000).build()?;
     /// # Ok::<(), chanbus::Error>(())
     /// ```
+    #[track_caller]
     pub fn builder<'b>(bus: &'b Bus<T>, handlers: &Handlers<T>) -> DispatcherBuilder<'b, T> {
         DispatcherBuilder::new(bus, handlers)
     }
@@ -239,6 +242,20 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     #[must_use]
     pub fn handlers(&self) -> Handlers<T> {
         Handlers::of(Arc::clone(&self.shared.scene.core))
+    }
+
+    /// The name that it was given, which is that of its subscription.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Dispatcher, Handlers};
+    /// # let bus = Bus::<u32>::new();
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).name("chat").build()?;
+    /// assert_eq!(dispatcher.name(), "chat");
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.shared.sub.name().unwrap_or_default()
     }
 
     /// Waits until it does not run any more: its bus has closed and everything is handled, or somebody has

@@ -32,24 +32,17 @@ enum Taken<T> {
 }
 
 /// What a thread has of its own epoch.
-struct Desk<T: Send + Sync + 'static> {
-    epoch: u64,
-    nudge: Nudge,
-    nudges: Receiver<()>,
-    scene: Scene<T>,
+pub(super) struct Desk<T: Send + Sync + 'static> {
+    pub(super) epoch: u64,
+    pub(super) nudge: Nudge,
+    pub(super) nudges: Receiver<()>,
+    pub(super) scene: Scene<T>,
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
     pub(super) fn start(self: &Arc<Self>) -> Result<(), StartError> {
         let mut state = self.state.lock();
-        match state.phase {
-            Phase::Running => return Err(StartError::Running),
-            Phase::Stopping { .. } => return Err(StartError::Stopping),
-            Phase::Idle => {}
-        }
-        if state.ended || (self.sub.is_closed() && self.sub.is_empty()) {
-            return Err(StartError::Closed);
-        }
+        self.may_start(&state)?;
         let epoch = state.epoch + 1;
         let shared = Arc::clone(self);
         let (nudge, nudges) = Nudge::new();
@@ -71,14 +64,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         match thread {
             Ok(thread) => {
                 // The thread waits for the lock that this holds.
-                state.epoch = epoch;
-                state.phase = Phase::Running;
-                state.in_flight = 0;
-                state.serving = true;
-                state.held_up = false;
+                state.begin(epoch, nudge, fate);
                 state.thread = Some(thread);
-                state.nudge = Some(nudge);
-                state.fate = fate;
                 Ok(())
             }
             Err(error) => {
@@ -86,6 +73,18 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 Err(StartError::NoThread { kind })
             }
         }
+    }
+
+    pub(super) fn may_start(&self, state: &State) -> Result<(), StartError> {
+        match state.phase {
+            Phase::Running => return Err(StartError::Running),
+            Phase::Stopping { .. } => return Err(StartError::Stopping),
+            Phase::Idle => {}
+        }
+        if state.ended || (self.sub.is_closed() && self.sub.is_empty()) {
+            return Err(StartError::Closed);
+        }
+        Ok(())
     }
 
     fn serve(self: &Arc<Self>, desk: &Desk<T>) {
@@ -96,11 +95,26 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 Taken::Leave => break,
             }
         }
-        let mut state = self.state.lock();
+        self.leave(desk, &mut self.state.lock());
+    }
+
+    /// Who served this epoch has left.
+    pub(super) fn leave(&self, desk: &Desk<T>, state: &mut State) {
         if state.epoch == desk.epoch {
             state.serving = false;
-            self.settle(&mut state);
+            self.settle(state);
         }
+    }
+
+    /// Has handled what is next, if anything waits; how many events.
+    #[cfg(feature = "testing")]
+    pub(super) fn serve_one(self: &Arc<Self>, desk: &Desk<T>) -> usize {
+        let Taken::Events(events) = self.take(desk.epoch) else {
+            return 0;
+        };
+        let count = events.len();
+        self.handle(desk, events);
+        count
     }
 
     fn take(&self, epoch: u64) -> Taken<T> {
@@ -246,6 +260,20 @@ impl<T: Send + Sync + 'static> Shared<T> {
             state.fate.settle();
             self.changed.notify_all();
         }
+    }
+}
+
+impl State {
+    /// A new epoch, without a thread so far.
+    pub(super) fn begin(&mut self, epoch: u64, nudge: Nudge, fate: Arc<Fate>) {
+        self.epoch = epoch;
+        self.phase = Phase::Running;
+        self.in_flight = 0;
+        self.serving = true;
+        self.held_up = false;
+        self.thread = None;
+        self.nudge = Some(nudge);
+        self.fate = fate;
     }
 }
 

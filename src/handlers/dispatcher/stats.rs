@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use super::{Dispatcher, Phase};
+use super::{Dispatcher, Phase, Shared};
+use crate::handlers::Handlers;
 use crate::handlers::stats::{HandlersStats, Times};
+use crate::shield::drop_shielded;
+use crate::stats_reader::StatsReader;
+use crate::sync::Arc;
 use crate::sync::Ordering::Relaxed;
 
 /// What a dispatcher does and did, in any of its states.
@@ -94,7 +98,37 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> DispatcherStats {
-        let shared = &self.shared;
+        self.shared.stats()
+    }
+
+    /// Reads these numbers without keeping the dispatcher alive.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Dispatcher, Handlers};
+    /// # let bus = Bus::<u32>::new();
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).build()?;
+    /// let reader = dispatcher.stats_reader();
+    /// assert_eq!(reader.read().unwrap().handled, 0);
+    /// drop(dispatcher);
+    /// assert!(reader.read().is_none());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats_reader(&self) -> StatsReader<DispatcherStats> {
+        let shared = Arc::downgrade(&self.shared);
+        StatsReader::new(move || {
+            let shared = shared.upgrade()?;
+            let stats = shared.stats();
+            // It may be the last handle by now, and what waits in its queue is the user's.
+            drop_shielded(shared);
+            Some(stats)
+        })
+    }
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    fn stats(&self) -> DispatcherStats {
+        let shared = self;
         let (running, in_flight) = {
             let state = shared.state.lock();
             (state.phase == Phase::Running, state.in_flight)
@@ -116,7 +150,7 @@ impl<T: Send + Sync + 'static> Dispatcher<T> {
             blocked: watch.blocked.load(Relaxed),
             stuck: running_now.iter().filter(|it| it.detached).count(),
             dispatch,
-            handlers: self.handlers().stats(),
+            handlers: Handlers::of(Arc::clone(&shared.scene.core)).stats(),
         }
     }
 }

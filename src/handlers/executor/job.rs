@@ -171,6 +171,28 @@ impl Job {
         self.work().and_then(|work| work.handler())
     }
 
+    /// Whether somebody else has begun it, one who waits for it and helps: running it does nothing then. To be asked
+    /// before an async one is polled, which begins it.
+    ///
+    /// ```
+    /// # use chanbus::{Emitter, Handlers, Job};
+    /// # let handlers = Handlers::new();
+    /// # handlers.on("a").call(|_| {})?;
+    /// let emitter = Emitter::new(&handlers, |job: Job| {
+    ///     assert!(!job.is_spent());
+    ///     job.run();
+    /// });
+    /// # assert!(emitter.emit("a", 1)?.is_ok());
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        match self {
+            Job::Sync(job) => job.is_claimed(),
+            Job::Async(job) => job.is_claimed(),
+        }
+    }
+
     fn work(&self) -> Option<&Arc<dyn Work>> {
         match self {
             Job::Sync(job) => job.0.as_ref(),

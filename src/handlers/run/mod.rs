@@ -237,7 +237,9 @@ impl<T: Send + Sync + 'static> Scene<T> {
         let on_error = self.core.read(|roster| Arc::clone(&roster.on_error));
         if on_error.is_empty() {
             #[cfg(feature = "tracing")]
-            ::tracing::error!(target: "chanbus::handlers", "{}", shown(failure));
+            crate::traced::tell_quietly(
+                || ::tracing::error!(target: "chanbus::handlers", "{}", shown(failure)),
+            );
             return;
         }
         let is_topic = |on_error: &Arc<OnError<T>>| match &on_error.tell {

@@ -32,7 +32,10 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
         generation,
     } = routed;
     #[cfg(feature = "tracing")]
-    let debug = scene().debug();
+    let heard = ::tracing::level_enabled!(::tracing::Level::DEBUG);
+    // Making a scene costs more than all else here, so it is not made for nobody.
+    #[cfg(feature = "tracing")]
+    let debug = heard.then(|| scene().debug()).flatten();
     let mut report = Report::new();
     report.matched = route.entries.len();
     let me = thread_number();
@@ -59,7 +62,9 @@ pub(in crate::handlers) fn walk_plain<T: Send + Sync + 'static>(
         }
     });
     #[cfg(feature = "tracing")]
-    scene().ended(&event, &report);
+    if heard {
+        scene().ended(&event, &report);
+    }
     core.count(me, &report);
     core.leave(route, generation);
     report

@@ -1,0 +1,298 @@
+//! What looks wrong is found and named, and nothing else.
+
+use chanbus::{Bus, Dispatcher, Drain, DropCause, Finding, Handlers, Lint, NearReason, Overflow};
+
+fn unheard(lint: &Lint) -> Vec<&str> {
+    fn topic(finding: &Finding) -> Option<&str> {
+        match finding {
+            Finding::NobodyHears { topic, .. } => Some(topic.as_str()),
+            _ => None,
+        }
+    }
+    lint.findings.iter().filter_map(topic).collect()
+}
+
+fn unmatched(lint: &Lint) -> Vec<&str> {
+    fn pattern(finding: &Finding) -> Option<&str> {
+        match finding {
+            Finding::NeverMatched { pattern, .. } => Some(pattern.as_str()),
+            _ => None,
+        }
+    }
+    lint.findings.iter().filter_map(pattern).collect()
+}
+
+#[test]
+fn a_sound_bus_has_no_findings() {
+    let bus = Bus::new();
+    let sub = bus.subscribe("a.*").unwrap();
+    bus.emit("a.b", 1).unwrap();
+    assert_eq!(bus.lint().findings, []);
+    sub.recv().unwrap();
+    assert_eq!(bus.lint().to_string(), "nothing looks wrong");
+}
+
+#[test]
+fn before_anything_was_emitted_nothing_is_said_of_patterns_and_topics() {
+    let bus: Bus<u32> = Bus::new();
+    let _sub = bus.subscribe("a.*").unwrap();
+    let _idle = bus.publisher("b").unwrap();
+    assert_eq!(bus.lint().findings, []);
+}
+
+#[test]
+fn who_drops_is_named_with_the_cause() {
+    let bus = Bus::new();
+    let _never = bus
+        .subscription("n")
+        .name("never")
+        .capacity(1)
+        .subscribe()
+        .unwrap();
+    let behind = bus
+        .subscription("n")
+        .name("behind")
+        .capacity(2)
+        .subscribe()
+        .unwrap();
+    let bursts = bus
+        .subscription("n")
+        .name("bursts")
+        .capacity(3)
+        .overflow(Overflow::DropOldest);
+    let bursts = bursts.subscribe().unwrap();
+    let publisher = bus.publisher("n").unwrap();
+    publisher.emit_batch(0..10).unwrap();
+    behind.recv().unwrap();
+    publisher.emit(1).unwrap();
+    assert_eq!(bursts.try_iter().count(), 3);
+
+    let lint = bus.lint();
+    let drops: Vec<_> = lint
+        .findings
+        .iter()
+        .map(|finding| match finding {
+            Finding::Drops {
+                name,
+                dropped,
+                cause,
+                ..
+            } => (name.as_deref().unwrap(), *dropped, *cause),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(
+        drops,
+        [
+            ("never", 10, DropCause::NeverTaken),
+            ("behind", 8, DropCause::Behind),
+            ("bursts", 8, DropCause::Bursts),
+        ]
+    );
+    let text = lint.to_string();
+    let row: String = text.lines().take(3).collect();
+    assert!(row.contains("`never`") && row.contains(file!()), "{text}");
+    assert!(
+        row.contains("DROPPED 10 of 11 events    why: nobody has taken any"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_slow_consumer_is_behind_also_when_it_has_just_taken_one() {
+    let bus = Bus::new();
+    let sub = bus.subscription("n").capacity(16).subscribe().unwrap();
+    bus.publisher("n").unwrap().emit_batch(0..20).unwrap();
+    let mut seen = Vec::new();
+    for waiting in (12..16).rev() {
+        sub.recv().unwrap();
+        match &bus.lint().findings[..] {
+            [Finding::Drops { cause, state, .. }] => {
+                let now = format!(
+                    "{waiting} of 16 wait; when full, DropNewest refuses each further event"
+                );
+                assert_eq!(*state, now);
+                seen.push(*cause);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    use DropCause::{Behind, Bursts};
+    assert_eq!(seen, [Behind, Behind, Bursts, Bursts]);
+}
+
+#[test]
+fn a_handler_that_is_slow_is_found_at_its_dispatcher() {
+    let bus = Bus::new();
+    let handlers = Handlers::new();
+    handlers.on("n").name("slow").call(|_| {}).unwrap();
+    let dispatcher = Dispatcher::builder(&bus, &handlers)
+        .name("work")
+        .capacity(1)
+        .build()
+        .unwrap();
+    bus.publisher("n").unwrap().emit_batch(0..3).unwrap();
+    let text = bus.lint().to_string();
+    assert!(
+        text.contains("dispatcher `work`") && text.contains("DROPPED 2 of 3"),
+        "{text}"
+    );
+    dispatcher.start().unwrap();
+    dispatcher.stop(Drain::All).unwrap();
+    assert_eq!(bus.lint().findings.len(), 1);
+}
+
+#[test]
+fn what_was_lost_far_away_is_found() {
+    let bus: Bus<u32> = Bus::new();
+    let texts = bus.mapped(|event| event.map_payload(u32::to_string));
+    let _sub = texts
+        .subscription("**")
+        .name("far")
+        .capacity(1)
+        .subscribe()
+        .unwrap();
+    bus.publisher("n").unwrap().emit_batch(0..3).unwrap();
+    let lint = bus.lint();
+    assert!(
+        matches!(&lint.findings[..], [Finding::Drops { bus, .. }] if *bus == texts.view().id())
+    );
+}
+
+#[test]
+fn panics_of_filters_are_told() {
+    let bus = Bus::new();
+    let _sub = bus
+        .subscription("n")
+        .name("picky")
+        .filter(|_| panic!("no"))
+        .subscribe()
+        .unwrap();
+    bus.emit("n", 1).unwrap();
+    assert!(
+        bus.lint()
+            .to_string()
+            .contains("the filter of subscriber `picky`"),
+        "{}",
+        bus.lint()
+    );
+}
+
+#[test]
+fn topics_that_nobody_hears_come_with_near_patterns() {
+    let bus = Bus::new();
+    let _sub = bus.subscribe("scan.strated").unwrap();
+    bus.emit("scan.started", 1).unwrap();
+    let lint = bus.lint();
+    assert_eq!(unheard(&lint), ["scan.started"]);
+    let Finding::NobodyHears { near, .. } = &lint.findings[0] else {
+        panic!("{lint}");
+    };
+    assert!(matches!(near[0].reason, NearReason::Spelling { .. }));
+    assert_eq!(unmatched(&lint), ["scan.strated"]);
+}
+
+#[test]
+fn taps_pipes_and_what_is_retained_hear_topics() {
+    let bus = Bus::new();
+    let other = Bus::new();
+    let _tap = bus.tap("tapped", |_| {}).unwrap();
+    let _pipe = bus.pipe_to(&other, "piped").unwrap();
+    let _retained = bus.retained("kept").unwrap();
+    for topic in ["tapped", "piped", "kept", "lost"] {
+        bus.emit(topic, 1).unwrap();
+    }
+    // On the other bus nobody hears it.
+    assert_eq!(unheard(&bus.lint()), ["lost", "piped"]);
+}
+
+#[test]
+fn publishers_are_heard_of_without_being_in_the_cache() {
+    let bus = Bus::builder().route_cache(0).build().unwrap();
+    let publisher = bus.publisher("tick").unwrap();
+    let _idle = bus.publisher("idle").unwrap();
+    publisher.emit(1).unwrap();
+    assert_eq!(unheard(&bus.lint()), ["tick"]);
+    let _sub = bus.subscribe("tick").unwrap();
+    assert_eq!(unheard(&bus.lint()), [""; 0]);
+}
+
+#[test]
+fn a_topic_that_no_handler_wants_is_unheard() {
+    let bus = Bus::new();
+    let handlers = Handlers::new();
+    handlers.on("chat.*").name("greet").call(|_| {}).unwrap();
+    let _dispatcher = Dispatcher::builder(&bus, &handlers)
+        .name("work")
+        .build()
+        .unwrap();
+    bus.emit("chat.hello", 1).unwrap();
+    bus.emit("Chat.hello", 1).unwrap();
+    let lint = bus.lint();
+    assert_eq!(unheard(&lint), ["Chat.hello"]);
+    let text = lint.to_string();
+    assert!(
+        text.contains("comes to dispatcher `work`") && text.contains("no handler for it"),
+        "{text}"
+    );
+    assert!(text.contains("capital and small letters"), "{text}");
+}
+
+#[test]
+fn handlers_that_were_never_called_are_told() {
+    let bus = Bus::new();
+    let handlers = Handlers::new();
+    handlers.on("a").name("used").call(|_| {}).unwrap();
+    handlers.on("A").name("unused").call(|_| {}).unwrap();
+    let dispatcher = Dispatcher::builder(&bus, &handlers).build().unwrap();
+    bus.emit("a", 1).unwrap();
+    dispatcher.start().unwrap();
+    dispatcher.stop(Drain::All).unwrap();
+    let lint = bus.lint();
+    assert_eq!(unmatched(&lint), ["A"]);
+    assert!(
+        lint.to_string().contains("`A` of handler `unused`"),
+        "{lint}"
+    );
+}
+
+#[test]
+fn of_several_patterns_each_is_told_where_all_topics_are_known() {
+    for (observed, expected) in [(0, vec![]), (10, vec!["b"])] {
+        let bus = Bus::builder().observe_topics(observed).build().unwrap();
+        let _sub = bus.subscribe(["a", "b"]).unwrap();
+        bus.emit("a", 1).unwrap();
+        assert_eq!(unmatched(&bus.lint()), expected);
+    }
+}
+
+#[test]
+fn closed_ones_and_waiters_are_left_out() {
+    let bus = Bus::new();
+    let closed = bus.subscribe("never").unwrap();
+    closed.close();
+    let waiter = bus.wait_for_async("later", |_| true);
+    let _all = bus.subscribe_all().unwrap();
+    bus.emit("a", 1).unwrap();
+    assert_eq!(bus.lint().findings, []);
+    drop(waiter);
+}
+
+#[test]
+fn its_work_is_bounded() {
+    let bus = Bus::builder()
+        .max_subscribers(1_000)
+        .observe_topics(5_000)
+        .build()
+        .unwrap();
+    let subs: Vec<_> = (0..300)
+        .map(|n| bus.subscribe(format!("never.seen.n{n}")).unwrap())
+        .collect();
+    for n in 0..3_000 {
+        bus.emit(format!("topic.number.t{n}"), n).unwrap();
+    }
+    let lint = bus.lint();
+    assert!(lint.cut);
+    assert_eq!((unheard(&lint).len(), unmatched(&lint).len()), (3_000, 300));
+    drop(subs);
+}
