@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::near::NearMiss;
-use super::rates::taken;
-use super::topology::{BusNode, Topology};
+use super::topology::{BusNode, Topology, taken};
 use super::words::{Place, Plain, bus_called, consumer_called, count, overflow_called, sub_called};
 use crate::bus::{Bus, Consumer, SubscriptionStats, TapStats, TapTarget};
 use crate::error::TopicError;
@@ -112,7 +111,7 @@ pub struct NearHearing {
     /// The number of the subscription.
     pub subscription: u64,
     /// The name, if there is one.
-    pub name: Option<std::sync::Arc<str>>,
+    pub name: Option<crate::sync::Arc<str>>,
     /// What it is, what it is called, and where it was made.
     pub called: String,
     /// Why it does not hear it.

@@ -1,6 +1,8 @@
 //! What looks wrong is found and named, and nothing else.
 
-use chanbus::{Bus, Dispatcher, Drain, DropCause, Finding, Handlers, Lint, NearReason, Overflow};
+use chanbus::{
+    Bus, Dispatcher, Drain, DropCause, Finding, Handlers, Lint, NearReason, Overflow, Topic,
+};
 
 fn unheard(lint: &Lint) -> Vec<&str> {
     fn topic(finding: &Finding) -> Option<&str> {
@@ -204,6 +206,88 @@ fn taps_pipes_and_what_is_retained_hear_topics() {
     }
     // On the other bus nobody hears it.
     assert_eq!(unheard(&bus.lint()), ["lost", "piped"]);
+}
+
+#[test]
+fn what_a_derived_bus_gets_is_heard_where_somebody_listens_to_it() {
+    let bus = Bus::new();
+    let even = bus.filtered(|event| event.payload() % 2 == 0);
+    let texts = even.mapped(|event| event.map_payload(u32::to_string));
+    let _here = bus.subscribe("here").unwrap();
+    let _there = texts.subscribe("there").unwrap();
+    // The filter decides, as one of a subscription would.
+    for (topic, payload) in [("here", 2), ("there", 2), ("there.not", 2), ("odd", 1)] {
+        bus.emit(topic, payload).unwrap();
+    }
+    let lint = bus.lint();
+    assert_eq!(unheard(&lint), ["odd", "there.not"], "{lint}");
+    // Where they come from, and with what those ask for who are far away.
+    for finding in &lint.findings {
+        let Finding::NobodyHears {
+            bus: told,
+            near,
+            topic,
+            ..
+        } = finding
+        else {
+            panic!("{lint}");
+        };
+        assert_eq!(*told, bus.view().id());
+        assert_eq!(near.is_empty(), *topic == "odd", "{lint}");
+    }
+}
+
+#[test]
+fn a_topic_that_only_a_derived_bus_has_is_told_of_that() {
+    let bus = Bus::new();
+    let out = bus.mapped(|event| event.with_topic(Topic::new("out").unwrap(), *event.payload()));
+    bus.emit("in", 1).unwrap();
+    let lint = bus.lint();
+    // That it has other names there cannot be seen, so "in" is believed to be heard under one of them.
+    assert_eq!(unheard(&lint), ["out"], "{lint}");
+    assert!(
+        matches!(&lint.findings[0], Finding::NobodyHears { bus, .. } if *bus == out.view().id()),
+        "{lint}"
+    );
+    let _sub = out.subscribe("out").unwrap();
+    bus.emit("in", 1).unwrap();
+    assert_eq!(bus.lint().findings, []);
+}
+
+#[test]
+fn in_a_circle_of_buses_a_topic_is_told_once() {
+    let (one, two, far) = (Bus::new(), Bus::new(), Bus::<u32>::new());
+    let _there = one.pipe_to(&two, "**").unwrap();
+    let _back = two.pipe_to(&one, "**").unwrap();
+    one.emit("a", 1).unwrap();
+    two.emit("b", 1).unwrap();
+    for bus in [&one, &two] {
+        let lint = bus.lint();
+        assert_eq!(unheard(&lint), ["a", "b"], "{lint}");
+        let told = |finding: &Finding| match finding {
+            Finding::NobodyHears { bus, .. } => *bus,
+            other => panic!("{other}"),
+        };
+        assert!(
+            lint.findings.iter().all(|it| told(it) == bus.view().id()),
+            "{lint}"
+        );
+    }
+    // Heard by a bus that both come to, it is heard.
+    let _on = two.pipe_to(&far, "a").unwrap();
+    let _sub = far.subscribe("a").unwrap();
+    assert_eq!(unheard(&one.lint()), ["b"]);
+    assert_eq!(unheard(&two.lint()), ["b"]);
+}
+
+#[test]
+fn a_pipe_of_other_topics_hears_nothing() {
+    let (bus, other) = (Bus::new(), Bus::new());
+    let _pipe = bus.pipe_to(&other, "piped.*").unwrap();
+    let _all = other.subscribe_all().unwrap();
+    bus.emit("piped.a", 1).unwrap();
+    bus.emit("a", 1).unwrap();
+    assert_eq!(unheard(&bus.lint()), ["a"]);
 }
 
 #[test]

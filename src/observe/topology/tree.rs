@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::rates::{BusRates, Short};
-use super::topology::{BusNode, Topology};
-use super::words::{
+use super::{BusNode, Topology};
+use crate::bus::{SubscriptionStats, TapTarget};
+use crate::observe::words::{
     Patterns, Place, Plain, bus_called, consumer_called, count, overflow_called, sub_called,
 };
-use crate::bus::{SubscriptionStats, TapTarget};
 
 /// How many topics of a bus are shown.
 const SHOWN: usize = 20;

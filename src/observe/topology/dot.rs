@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use super::rates::Short;
-use super::topology::{BusNode, Topology};
-use super::words::{Patterns, Place, consumer_called, overflow_called};
+use super::{BusNode, Topology};
 use crate::bus::{SubscriptionStats, TapTarget};
+use crate::observe::words::{Patterns, Place, consumer_called, overflow_called};
 
 impl Topology {
     /// The topology as a graph in the DOT language: `dot -Tsvg` makes a picture of it.

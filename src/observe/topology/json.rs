@@ -5,9 +5,9 @@ use std::panic::Location;
 use serde_json::{Value, json};
 
 use super::rates::{BusRates, SubscriptionRates, taken};
-use super::topology::{BusNode, Topology};
-use super::words::overflow_called;
+use super::{BusNode, Topology};
 use crate::bus::{Consumer, PublisherStats, SubscriptionStats, TapStats, TapTarget, TopicStats};
+use crate::observe::words::overflow_called;
 use crate::pattern::{Pattern, Syntax};
 
 impl Topology {

@@ -1,14 +1,26 @@
 //! A bus with all that is attached to it, as a plain value.
+//!
+//! Two of them make rates (`rates.rs`). It is shown as a table for people (`tree.rs`), as a graph (`dot.rs`) and as JSON
+//! (`json.rs`).
+
+mod dot;
+#[cfg(feature = "json")]
+mod json;
+mod rates;
+mod tree;
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::Location;
 use std::time::Duration;
 
-use super::rates::{Rates, rates_of};
 use crate::bus::{
     Bus, BusStats, BusView, KnownTopics, PublisherStats, SubscriptionStats, TapStats,
 };
 use crate::pattern::Syntax;
+
+use rates::rates_of;
+pub(super) use rates::taken;
+pub use rates::{BusRates, Rates, SubscriptionRates};
 
 /// A bus and all that is attached to it at one moment: publishers, topics, subscriptions with their patterns, depths
 /// and drops, handlers behind dispatchers, and the buses that it passes events on to, with the same of theirs. Made by

@@ -1,24 +1,24 @@
 //! What looks wrong: losses and their cause, patterns that match nothing, topics that nobody hears.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
+mod losses;
+mod nearest;
+mod unheard;
+mod unmatched;
 
-use super::explain::{consumer_of, matching, what_full_means};
+use std::fmt;
+
 use super::near::NearMiss;
-use super::rates::{SubscriptionRates, taken};
-use super::topology::{BusNode, Topology};
-use super::words::{bus_called, count, sub_called};
-use crate::bus::{Bus, Consumer, Role, SubscriptionStats, TapStats, TopicStats};
+use super::topology::Topology;
+use super::words::count;
+use crate::bus::Bus;
 use crate::pattern::Pattern;
+use crate::sync::Arc;
 use crate::topic::Topic;
 
-/// How many near ones are told with each finding.
-const NEAR: usize = 3;
-/// How many pairs of a pattern and a topic are compared, over all.
-const WORK: usize = 50_000;
-/// For how many pairs it is looked which patterns of a subscription never matched, of which others did.
-const LOOKS: usize = 5_000_000;
+use losses::losses_of;
+use nearest::Work;
+use unheard::{Topics, topics_of, unheard};
+use unmatched::never_matched;
 
 /// What looks wrong about a bus and those that it feeds; made by [`Bus::lint`]. Its `Display` is a list for people,
 /// worst first.
@@ -45,8 +45,10 @@ const LOOKS: usize = 5_000_000;
 /// Losses are exact. A subscription that nothing ever matched is told exactly; so is a handler that was never called
 /// or skipped. Of several patterns of one subscription of which some match, the others are told only where the bus
 /// knows all its topics: [`observe_topics`](crate::BusBuilder::observe_topics). Topics are those that the bus
-/// [knows](crate::KnownTopics), and who hears them is who would now. Neither is told of a bus on which nothing was
-/// emitted yet. Near ones are looked for in at most 50,000 pairs of a pattern and a topic; [`cut`](Lint::cut)
+/// [knows](crate::KnownTopics), and who hears them is who would now: on the bus itself, or on one that it passes them on
+/// to, by a pipe or a derived bus; a topic that comes from another bus is told there. What a mapping makes of topics it
+/// cannot see: a bus with topics that none has which leads to it is believed to hear those that it has under other
+/// names. Neither is told of a bus on which nothing was emitted yet. Near ones are looked for in at most 50,000 pairs of a pattern and a topic; [`cut`](Lint::cut)
 /// says that there were more.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
@@ -251,22 +253,26 @@ impl Topology {
     /// ```
     #[must_use]
     pub fn lint(&self) -> Lint {
-        let mut work = Work {
-            left: WORK,
-            cut: false,
-        };
-        let (mut losses, mut unheard, mut unmatched) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, bus) in self.buses.iter().enumerate() {
+        let mut work = Work::new();
+        // Before anything was emitted, nothing is said of topics and patterns.
+        let topics: Vec<Topics<'_>> = self
+            .buses
+            .iter()
+            .map(|bus| match bus.stats.emitted {
+                0 => Topics::new(),
+                _ => topics_of(bus),
+            })
+            .collect();
+        let (mut losses, mut unmatched) = (Vec::new(), Vec::new());
+        let mut unheard = unheard(&self.buses, &topics, &mut work);
+        for (place, (bus, topics)) in self.buses.iter().zip(&topics).enumerate() {
             let rates = self.rates.as_ref().and_then(|rates| rates.buses.get(place));
             for (at, sub) in bus.stats.subscriptions.iter().enumerate() {
                 let rates = rates.and_then(|rates| rates.subscriptions.get(at));
                 losses.extend(losses_of(bus, sub, rates));
             }
             if bus.stats.emitted > 0 {
-                let topics = topics_of(bus);
-                let seen = topics.iter().map(|(topic, known)| (*topic, *known));
-                unheard.extend(seen.filter_map(|seen| nobody_hears(bus, seen, &mut work)));
-                let topics: Vec<&Topic> = topics.into_keys().collect();
+                let topics: Vec<&Topic> = topics.keys().copied().collect();
                 unmatched.extend(never_matched(bus, &topics, &mut work));
             }
         }
@@ -302,184 +308,4 @@ impl<T: Send + Sync + 'static> Bus<T> {
     pub fn lint(&self) -> Lint {
         self.topology().lint()
     }
-}
-
-/// What may still be compared.
-struct Work {
-    left: usize,
-    cut: bool,
-}
-
-impl Work {
-    fn take(&mut self, pairs: usize) -> bool {
-        match self.left.checked_sub(pairs) {
-            Some(left) => self.left = left,
-            None => self.cut = true,
-        }
-        !self.cut
-    }
-}
-
-fn losses_of(
-    bus: &BusNode,
-    sub: &SubscriptionStats,
-    rates: Option<&SubscriptionRates>,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if sub.dropped > 0 {
-        let full = sub.depth >= sub.capacity;
-        // A slow consumer takes one now and then, and is no less behind for that moment.
-        let nearly = sub.depth >= sub.capacity - sub.capacity / 8;
-        let cause = match (taken(sub), nearly) {
-            (0, _) if sub.depth > 0 => DropCause::NeverTaken,
-            (_, true) => DropCause::Behind,
-            (_, false) => DropCause::Bursts,
-        };
-        let mut state = format!(
-            "{} of {} wait; {}full, {}",
-            sub.depth,
-            sub.capacity,
-            if full { "" } else { "when " },
-            what_full_means(sub)
-        );
-        if let Some(rates) = rates {
-            state.push_str(&format!("; {rates}"));
-        }
-        findings.push(Finding::Drops {
-            bus: bus.id,
-            subscription: sub.id,
-            name: sub.name.clone(),
-            called: sub_called(sub),
-            dropped: sub.dropped,
-            matched: sub.matched(),
-            cause,
-            state,
-        });
-    }
-    if sub.filter_panics > 0 {
-        findings.push(Finding::FilterPanics {
-            bus: bus.id,
-            subscription: sub.id,
-            called: sub_called(sub),
-            panics: sub.filter_panics,
-        });
-    }
-    findings
-}
-
-/// A topic with events, and what the bus knows of it.
-type Seen<'a> = (&'a Topic, Option<&'a TopicStats>);
-
-/// The topics of events: those that the bus knows, and those of publishers that have emitted.
-fn topics_of(bus: &BusNode) -> BTreeMap<&Topic, Option<&TopicStats>> {
-    let mut emitted: BTreeMap<&Topic, u64> = BTreeMap::new();
-    for publisher in &bus.publishers {
-        *emitted.entry(&publisher.topic).or_default() += publisher.emitted;
-    }
-    let known = bus.topics.topics.iter().map(|it| (&it.topic, Some(it)));
-    let published = emitted.keys().map(|topic| (*topic, None));
-    // What is known of a topic goes before that it has a publisher.
-    let mut topics: BTreeMap<_, _> = published.chain(known).collect();
-    // That a publisher was made makes its topic known, without any event. One of others cannot be told from it,
-    // and is left out with it.
-    topics.retain(|topic, _| emitted.get(topic).is_none_or(|emitted| *emitted > 0));
-    topics
-}
-
-fn nobody_hears(bus: &BusNode, (topic, known): Seen<'_>, work: &mut Work) -> Option<Finding> {
-    let open = || bus.stats.subscriptions.iter().filter(|sub| !sub.closed);
-    let mut unhandled_by = None;
-    if known.is_none_or(|it| it.subscriptions > 0 || it.taps > 0 || it.retained) {
-        let tapped = |tap: &TapStats| matching(&tap.patterns, topic).is_some();
-        if known.is_some_and(|it| it.retained) || bus.taps.iter().any(tapped) {
-            return None;
-        }
-        for sub in open().filter(|sub| matching(&sub.patterns, topic).is_some()) {
-            let wants = |it: &Consumer| matching(&it.patterns, topic).is_some();
-            if sub.role != Role::Dispatcher || sub.consumers.iter().any(wants) {
-                return None;
-            }
-            unhandled_by.get_or_insert_with(|| sub_called(sub));
-        }
-    }
-    let asked = open().flat_map(|sub| {
-        let consumers = sub.consumers.iter().flat_map(|it| &it.patterns);
-        sub.patterns.iter().chain(consumers)
-    });
-    let near = nearest(asked, |pattern| NearMiss::between(pattern, topic), work);
-    Some(Finding::NobodyHears {
-        bus: bus.id,
-        called: bus_called(bus),
-        topic: topic.clone(),
-        unhandled_by,
-        near,
-    })
-}
-
-fn never_matched(bus: &BusNode, topics: &[&Topic], work: &mut Work) -> Vec<Finding> {
-    let open = || {
-        let subs = bus.stats.subscriptions.iter();
-        subs.filter(|sub| !sub.closed && sub.role != Role::Waiter)
-    };
-    // Cheap looks, each: a pattern against a text.
-    let looks = open().map(|sub| sub.patterns.len()).sum::<usize>() * topics.len();
-    let all_known = bus.topics.observed.is_some() && !bus.topics.full && looks < LOOKS;
-    let mut findings = Vec::new();
-    let mut add = |subscription: u64, called: String, pattern: &Pattern| {
-        let near = nearest(topics, |topic| NearMiss::between(pattern, topic), work);
-        findings.push(Finding::NeverMatched {
-            bus: bus.id,
-            subscription,
-            called,
-            pattern: pattern.clone(),
-            near,
-        });
-    };
-    for sub in open() {
-        for pattern in &sub.patterns {
-            let unseen = || !topics.iter().any(|topic| pattern.matches(topic));
-            if sub.matched() == 0 || all_known && unseen() {
-                add(sub.id, sub_called(sub), pattern);
-            }
-        }
-        // Where nothing came to the dispatcher, that was said.
-        let idle = |it: &&Consumer| it.called + it.skipped + it.failed == 0;
-        for consumer in sub
-            .consumers
-            .iter()
-            .filter(idle)
-            .filter(|_| sub.matched() > 0)
-        {
-            for pattern in &consumer.patterns {
-                add(sub.id, consumer_of(consumer, sub), pattern);
-            }
-        }
-    }
-    findings
-}
-
-/// The nearest misses among these, each text once.
-fn nearest<I>(
-    all: impl IntoIterator<Item = I>,
-    miss: impl Fn(I) -> Option<NearMiss>,
-    work: &mut Work,
-) -> Vec<NearMiss> {
-    let mut found: Vec<NearMiss> = Vec::new();
-    for one in all {
-        if !work.take(1) {
-            break;
-        }
-        if let Some(miss) = miss(one)
-            && !found.contains(&miss)
-        {
-            found.push(miss);
-        }
-    }
-    found.sort_by_key(|miss| miss.reason.rank());
-    // One that is really near says more than many that share all but a segment.
-    if found.first().is_some_and(|miss| !miss.reason.is_other()) {
-        found.retain(|miss| !miss.reason.is_other());
-    }
-    found.truncate(NEAR);
-    found
 }

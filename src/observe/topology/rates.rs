@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::topology::{BusNode, Topology};
+use super::{BusNode, Topology};
 use crate::bus::SubscriptionStats;
 
 /// What happened per second between two topologies; made by [`Topology::since`].
@@ -127,7 +127,7 @@ impl fmt::Display for Short {
 }
 
 /// How many events its consumers took.
-pub(super) fn taken(sub: &SubscriptionStats) -> u64 {
+pub(in crate::observe) fn taken(sub: &SubscriptionStats) -> u64 {
     sub.received.saturating_sub(sub.depth as u64)
 }
 
