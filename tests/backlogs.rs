@@ -328,6 +328,50 @@ fn who_is_told_may_emit_take_drop_and_panic() {
     emit(&bus, 1);
 }
 
+/// A subscription that is behind when one waits, and what to do with it when that is told. How often it was told.
+fn answered(
+    answer: impl Fn(BacklogLevel, &Bus<u32>, &Subscription<u32>) + Send + Sync + 'static,
+) -> usize {
+    let bus = bus();
+    let sub = bus.subscription("n").capacity(8).high_water(1).low_water(0);
+    let sub = sub.subscribe().unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let _tap = {
+        let (weak, calls) = (bus.downgrade(), Arc::clone(&calls));
+        let tap = move |event: &chanbus::Event<Backlog>| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            if let Some(bus) = weak.upgrade() {
+                answer(event.payload().level, &bus, &sub);
+            }
+        };
+        bus.backlogs().tap("**", tap).unwrap()
+    };
+    emit(&bus, 1);
+    calls.load(Ordering::SeqCst)
+}
+
+#[test]
+fn p1_an_emit_is_not_held_up_by_what_comes_and_goes_while_it_tells() {
+    // As threads would, that come and go while one tells: each time it falls below the mark and comes back.
+    let flaps = answered(|level, bus, sub| {
+        assert_eq!(level, High);
+        for _ in 0..10 {
+            take(sub, 1);
+            emit(bus, 1);
+        }
+    });
+    assert_eq!(flaps, 1, "what is as it was told is not told again");
+}
+
+#[test]
+fn p1_an_emit_ends_though_each_telling_turns_the_mark() {
+    let turns = answered(|level, bus, sub| match level {
+        High => take(sub, 1),
+        Low => emit(bus, 1),
+    });
+    assert_eq!(turns, 64);
+}
+
 #[test]
 fn the_last_are_kept_and_it_closes_with_the_bus() {
     let bus = bus();

@@ -119,7 +119,10 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// The last 64 are kept for a [replay](crate::SubscriptionBuilder::replay). It is lent: it closes when
     /// the bus that lends it and all its subscriptions are gone. What is told comes from the thread that crossed the
     /// mark: an emitter's, after its event is in all queues, or a consumer's; filters and taps of this bus run
-    /// there. Like any bus it is never waited for.
+    /// there. Like any bus it is never waited for. So that no thread tells for ever, what comes and goes while one crossing
+    /// is told is not told: the next that is told says how it is then.
+    ///
+    /// Each bus has its own: what falls behind on a [derived](Bus::derive) bus is told on that one's.
     ///
     /// ```
     /// # use chanbus::Bus;

@@ -2,18 +2,21 @@
 //!
 //! # Protocol
 //!
-//! `turns` counts how often the mailbox went above its mark or came back: odd while it is above. Whoever changes how much
-//! waits, a publisher after its push or a consumer after its take, looks afterwards ([`Mailbox::see_mark`]): at `turns`,
-//! then at how much waits. If the two disagree it takes the turn, by a compare-and-swap, so each is taken once; and
-//! looks again.
+//! `turns` counts how often it was told that the mailbox went above its mark, or came back: odd while it is above. Whoever
+//! changes how much waits, a publisher after its push or a consumer after its take, looks afterwards
+//! ([`Mailbox::see_mark`]): at `turns`, then at how much waits. If the two disagree it tries a lock, and with it makes the
+//! turn and tells it; and looks again, after giving the lock back. Only who has the lock changes `turns`, so each turn is
+//! told once, and in order. The lock is only ever tried: nobody waits for it, and what is told may itself push and take
+//! here.
 //!
-//! *A push beside a take.* One takes the turn upwards while the other makes it wrong again, by emptying the queue. Each
-//! has a full fence between what it wrote (the queue or `turns`) and what it then reads (the other one). So one of the two
-//! sees the other, and takes the turn back. When all have looked, mark and queue agree.
+//! *Who does not get the lock* leaves what it saw to the holder. Between what one wrote (the queue or `turns`, and that
+//! the lock is free) and what it then reads (the other one, and whether the lock is free) each has a full fence. So either
+//! the holder sees, when it looks again, what the other one pushed or took; or that one sees that the lock is free, and
+//! what was told last. When all have looked, mark and queue agree.
 //!
-//! *Turns are told in order.* Whoever took one tries a lock, and with it tells all turns that were not told. Who
-//! does not get it leaves its turn to the holder, who looks once more after giving it back, with a fence in between, as
-//! above. The lock is only ever tried, so nobody waits for it, and what is told may itself push and take here.
+//! *What comes and goes while a turn is told* is not told: there is no list of turns to work off, as with many pushes and
+//! takes it might never end, and with it the emit of who tells. It goes on as long as the two disagree when it looks,
+//! and never for more than [`MOST`] turns: then the next push or take looks.
 
 use super::super::conflate::Keyed;
 use super::{MARKED, Mailbox};
@@ -24,13 +27,17 @@ use crate::sync::{AtomicU64, Mutex, Queue, fence_full};
 /// waits now.
 type Tell = Box<dyn Fn(bool, usize) + Send + Sync>;
 
+/// How many turns one push or take tells at most. Each needs that others turned it meanwhile, and an odd number of times;
+/// so that many happen only where what is told turns it itself, each time.
+const MOST: usize = 64;
+
 /// Where a mailbox has too much, and where it has little enough again.
 pub(crate) struct Mark {
     high: usize,
     low: usize,
+    /// Changed under `telling` alone.
     turns: AtomicU64,
-    /// How many turns were told.
-    told: Mutex<u64>,
+    telling: Mutex<()>,
     tell: Tell,
 }
 
@@ -41,60 +48,43 @@ impl Mark {
             high,
             low,
             turns: AtomicU64::new(0),
-            told: Mutex::new(0),
+            telling: Mutex::new(()),
             tell,
         }
     }
 
-    /// Takes the turns that are due; whether there was one.
-    fn turn(&self, depth: impl Fn() -> usize) -> bool {
-        let mut turned = false;
-        loop {
-            // After the push or the take that this follows, or the turn below.
+    /// Makes the turns that are due, and tells them.
+    fn see(&self, depth: impl Fn() -> usize) {
+        for _ in 0..MOST {
+            // After the push or the take that this follows, or after the lock was given back below.
             fence_full();
-            // Relaxed, here and below: the fences order it.
-            let turns = self.turns.load(Relaxed);
-            let depth = depth();
-            let is_due = if is_above(turns) {
-                depth <= self.low
-            } else {
-                depth >= self.high
+            if self.due(depth()).is_none() {
+                return;
+            }
+            let Some(telling) = self.telling.try_lock() else {
+                return;
             };
-            if !is_due {
-                return turned;
+            // Somebody else may have made it just before.
+            let waiting = depth();
+            if let Some(turns) = self.due(waiting) {
+                // Relaxed: the lock orders it among its holders, and the fence above before what is read next.
+                self.turns.store(turns, Relaxed);
+                (self.tell)(is_above(turns), waiting);
             }
-            // Who comes second looks again: each turn needs as many pushes or takes as lie between the two
-            // marks, so nobody is kept here.
-            let next = turns + 1;
-            if self
-                .turns
-                .compare_exchange(turns, next, Relaxed, Relaxed)
-                .is_ok()
-            {
-                turned = true;
-            }
+            drop(telling);
         }
     }
 
-    /// Tells what was not told, unless somebody else does.
-    fn tell(&self, depth: impl Fn() -> usize) {
-        loop {
-            let Some(mut told) = self.told.try_lock() else {
-                return;
-            };
-            // Relaxed: this thread's own turn is seen, and others are looked for again below.
-            while *told < self.turns.load(Relaxed) {
-                *told += 1;
-                (self.tell)(is_above(*told), depth());
-            }
-            let all = *told;
-            drop(told);
-            // Either this sees a turn of one who was turned away, or that one found the lock free.
-            fence_full();
-            if self.turns.load(Relaxed) == all {
-                return;
-            }
-        }
+    /// The turn that is to be made when so much waits.
+    fn due(&self, depth: usize) -> Option<u64> {
+        // Relaxed: the fences order it.
+        let turns = self.turns.load(Relaxed);
+        let is_due = if is_above(turns) {
+            depth <= self.low
+        } else {
+            depth >= self.high
+        };
+        is_due.then_some(turns + 1)
     }
 }
 
@@ -133,15 +123,12 @@ impl<E: Keyed> Mailbox<E> {
     /// user's code: to be called outside of all locks.
     #[inline]
     pub(crate) fn see_mark(&self) {
-        if let Some(mark) = &self.mark {
-            self.see(mark);
+        #[cold]
+        fn see<E: Keyed>(mailbox: &Mailbox<E>, mark: &Mark) {
+            mark.see(|| mailbox.waiting());
         }
-    }
-
-    #[cold]
-    fn see(&self, mark: &Mark) {
-        if mark.turn(|| self.waiting()) {
-            mark.tell(|| self.waiting());
+        if let Some(mark) = &self.mark {
+            see(self, mark);
         }
     }
 
