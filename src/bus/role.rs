@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 use crate::pattern::Pattern;
 use crate::sync::Arc;
@@ -87,6 +88,10 @@ pub struct Consumer {
     pub failed: u64,
     /// How many matched it and were not given to it.
     pub skipped: u64,
+    /// How long a call took, on average; zero if that is not known.
+    pub mean: Duration,
+    /// How long the longest one took.
+    pub max: Duration,
 }
 
 /// Says who takes from a subscription.

@@ -90,6 +90,8 @@ impl HandlerInfo {
             called: self.called,
             failed: self.failed,
             skipped: self.skipped,
+            mean: self.mean,
+            max: self.max,
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use super::near::NearMiss;
 use super::topology::{BusNode, Topology, taken};
 use super::words::{Place, Plain, bus_called, consumer_called, count, overflow_called, sub_called};
-use crate::bus::{Bus, Consumer, SubscriptionStats, TapStats, TapTarget};
+use crate::bus::{Bus, Consumer, Role, SubscriptionStats, TapStats, TapTarget};
 use crate::error::TopicError;
 use crate::pattern::Pattern;
 use crate::topic::Topic;
@@ -67,7 +67,9 @@ pub struct BusExplanation {
     pub taps: Vec<TapStats>,
     /// Who nearly hears it, the nearest first; ten at most.
     pub near: Vec<NearHearing>,
-    /// How many other subscriptions do not match.
+    /// How many more nearly hear it.
+    pub more_near: usize,
+    /// How many other subscriptions do not match, and not nearly.
     pub others: usize,
 }
 
@@ -190,6 +192,14 @@ impl<T: Send + Sync + 'static> Bus<T> {
     }
 }
 
+impl Hearing {
+    /// `false` of one that only feeds others, none of whom asks for it.
+    fn is_wanted(&self) -> bool {
+        let feeds = self.stats.role == Role::Dispatcher || !self.stats.consumers.is_empty();
+        !feeds || !self.consumers.is_empty()
+    }
+}
+
 pub(super) fn matching<'a>(patterns: &'a [Pattern], topic: &str) -> Option<&'a Pattern> {
     patterns.iter().find(|pattern| pattern.matches(topic))
 }
@@ -236,6 +246,7 @@ fn explain_bus(bus: &BusNode, topic: &Topic) -> BusExplanation {
         }
     }
     near.sort_by_key(|near| near.miss.reason.rank());
+    let more_near = near.len().saturating_sub(NEAR);
     near.truncate(NEAR);
     let taps = bus.taps.iter();
     BusExplanation {
@@ -248,18 +259,21 @@ fn explain_bus(bus: &BusNode, topic: &Topic) -> BusExplanation {
             .cloned()
             .collect(),
         near,
+        more_near,
         others,
     }
 }
 
 /// What one is called that takes from a subscription.
 pub(super) fn consumer_of(consumer: &Consumer, sub: &SubscriptionStats) -> String {
-    let name = sub.name.as_deref().unwrap_or("without a name");
+    let name = match sub.name.as_deref() {
+        Some(name) => format!("`{}`", Plain(name)),
+        None => format!("#{}", sub.id),
+    };
     format!(
-        "handler {} of {} {}",
+        "handler {} of {} {name}",
         consumer_called(consumer),
-        sub.role,
-        Plain(name)
+        sub.role
     )
 }
 
@@ -292,8 +306,9 @@ fn show(f: &mut fmt::Formatter<'_>, bus: &BusExplanation) -> fmt::Result {
     for hearing in &bus.subscriptions {
         write!(
             f,
-            "\n  {} hears it, by `{}`",
+            "\n  {} {} it, by `{}`",
             sub_called(&hearing.stats),
+            if hearing.is_wanted() { "hears" } else { "gets" },
             hearing.pattern
         )?;
         for but in buts(hearing) {
@@ -314,6 +329,9 @@ fn show(f: &mut fmt::Formatter<'_>, bus: &BusExplanation) -> fmt::Result {
     for near in &bus.near {
         write!(f, "\n  {} does not: {}", near.called, near.miss)?;
     }
+    if bus.more_near > 0 {
+        write!(f, "\n  and {} more nearly do", bus.more_near)?;
+    }
     if bus.others > 0 {
         let what = match bus.others {
             1 => "asks",
@@ -329,6 +347,11 @@ fn show(f: &mut fmt::Formatter<'_>, bus: &BusExplanation) -> fmt::Result {
 fn buts(hearing: &Hearing) -> Vec<String> {
     let stats = &hearing.stats;
     let mut buts = Vec::new();
+    if !hearing.is_wanted() {
+        // Nothing else matters then.
+        buts.push("none of its handlers asks for it".to_owned());
+        return buts;
+    }
     if stats.closed {
         buts.push("it is closed, and gets no more events".to_owned());
         return buts;
@@ -362,9 +385,6 @@ fn buts(hearing: &Hearing) -> Vec<String> {
             stats.dropped,
             count(stats.matched(), "event")
         ));
-    }
-    if !stats.consumers.is_empty() && hearing.consumers.is_empty() {
-        buts.push("none of its handlers wants it".to_owned());
     }
     buts
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::topology::BusNode;
+use super::topology::{BusNode, Topology};
 use crate::bus::{Consumer, Overflow, SubscriptionStats};
 use crate::pattern::Pattern;
 
@@ -56,6 +56,16 @@ pub(crate) fn called(name: Option<&str>, number: u64, place: &'static Location<'
 pub(crate) fn sub_called(sub: &SubscriptionStats) -> String {
     let called = called(sub.name.as_deref(), sub.id, sub.location);
     format!("{} {called}", sub.role)
+}
+
+/// As [`sub_called`], and on which bus, where there are several.
+pub(super) fn sub_on_bus(topology: &Topology, bus: &BusNode, sub: &SubscriptionStats) -> String {
+    let called = sub_called(sub);
+    match (&topology.buses[..], bus.stats.name.as_deref()) {
+        ([_], _) => called,
+        (_, Some(name)) => format!("{called} on bus `{}`", Plain(name)),
+        (_, None) => format!("{called} on bus #{}", bus.id),
+    }
 }
 
 pub(super) fn bus_called(bus: &BusNode) -> String {

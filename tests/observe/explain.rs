@@ -255,8 +255,11 @@ fn the_nearest_come_first_and_are_few() {
     }
     subs.push(bus.subscription("SCAN.started").name("case").subscribe());
     let explanation = bus.explain("scan.started").unwrap();
-    assert_eq!(explanation.buses[0].near.len(), 10);
+    let here = &explanation.buses[0];
+    assert_eq!((here.near.len(), here.more_near, here.others), (10, 21, 0));
     assert_eq!(near(&explanation)[0], Some("case"));
+    let text = explanation.to_string();
+    assert!(text.ends_with("and 21 more nearly do"), "{text}");
 }
 
 #[test]
@@ -279,7 +282,10 @@ fn handlers_are_asked_one_by_one() {
         "{explanation}"
     );
     let nobody = bus.explain("disk.full").unwrap().to_string();
-    assert!(nobody.contains("none of its handlers wants it"), "{nobody}");
+    assert!(
+        nobody.contains("gets it, by `**`") && nobody.contains("none of its handlers asks for it"),
+        "{nobody}"
+    );
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! What looks wrong is found and named, and nothing else.
 
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
 use chanbus::{
     Bus, Dispatcher, Drain, DropCause, Finding, Handlers, Lint, NearReason, Overflow, Topic,
+    Topology,
 };
 
 fn unheard(lint: &Lint) -> Vec<&str> {
@@ -123,25 +127,253 @@ fn a_slow_consumer_is_behind_also_when_it_has_just_taken_one() {
     assert_eq!(seen, [Behind, Behind, Bursts, Bursts]);
 }
 
+/// The cause of the only loss, and all that is said of it.
+fn loss(lint: &Lint) -> (DropCause, String) {
+    match &lint.findings[..] {
+        [drops @ Finding::Drops { cause, .. }] => (*cause, drops.to_string()),
+        _ => panic!("{lint}"),
+    }
+}
+
+/// So that the clock has moved, and there are rates.
+fn later<T: Send + Sync + 'static>(bus: &Bus<T>, before: &Topology) -> Topology {
+    loop {
+        let now = bus.topology().since(before);
+        if now.rates.is_some() {
+            return now;
+        }
+    }
+}
+
 #[test]
-fn a_handler_that_is_slow_is_found_at_its_dispatcher() {
+fn a_dispatcher_that_was_never_started_is_told_so() {
     let bus = Bus::new();
     let handlers = Handlers::new();
-    handlers.on("n").name("slow").call(|_| {}).unwrap();
-    let dispatcher = Dispatcher::builder(&bus, &handlers)
-        .name("work")
-        .capacity(1)
-        .build()
-        .unwrap();
+    handlers.on("n").name("idle").call(|_| {}).unwrap();
+    let dispatcher = Dispatcher::builder(&bus, &handlers).capacity(1).build();
+    let dispatcher = dispatcher.unwrap();
     bus.publisher("n").unwrap().emit_batch(0..3).unwrap();
-    let text = bus.lint().to_string();
+    // Nothing is said of its handler: events that it asks for have matched.
+    let (cause, text) = loss(&bus.lint());
+    assert_eq!(cause, DropCause::NeverTaken);
     assert!(
-        text.contains("dispatcher `work`") && text.contains("DROPPED 2 of 3"),
+        text.contains("DROPPED 2 of 3") && text.contains("`Dispatcher::start`"),
         "{text}"
     );
     dispatcher.start().unwrap();
     dispatcher.stop(Drain::All).unwrap();
-    assert_eq!(bus.lint().findings.len(), 1);
+    assert!(!bus.lint().to_string().contains("Dispatcher::start"));
+}
+
+#[test]
+fn of_a_dispatcher_behind_the_slowest_handler_is_named() {
+    let bus = Bus::new();
+    let handlers = Handlers::new();
+    handlers.on("n").name("quick").call(|_| {}).unwrap();
+    handlers.on("n").name("slow").call(|_| {}).unwrap();
+    let (entered, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let gate = (Arc::clone(&entered), Arc::clone(&go_on));
+    let held = handlers.on("held").call(move |_| {
+        gate.0.wait();
+        gate.1.wait();
+    });
+    held.unwrap();
+    let dispatcher = Dispatcher::builder(&bus, &handlers)
+        .name("work")
+        .capacity(2)
+        .build();
+    let dispatcher = dispatcher.unwrap();
+    dispatcher.start().unwrap();
+    bus.emit("held", 0).unwrap();
+    entered.wait();
+    bus.publisher("n").unwrap().emit_batch(0..5).unwrap();
+
+    // Times as they might be: they are read, and not measured here.
+    let times = |slow: (u64, u64)| {
+        let mut topology = bus.topology();
+        for consumer in &mut topology.buses[0].stats.subscriptions[0].consumers {
+            let (mean, max) = match consumer.name.as_deref() {
+                Some("slow") => slow,
+                Some("quick") => (1, 2),
+                _ => (0, 0),
+            };
+            consumer.mean = Duration::from_micros(mean);
+            consumer.max = Duration::from_micros(max);
+        }
+        let (cause, text) = loss(&topology.lint());
+        assert_eq!(cause, DropCause::Behind);
+        assert!(
+            text.contains("dispatcher `work`") && text.contains("its handlers are behind"),
+            "{text}"
+        );
+        text
+    };
+    let slow = times((20_000, 30_000));
+    assert!(
+        slow.contains("handler `slow` (") && slow.contains("20.0ms a call, and 30.0ms at most"),
+        "{slow}"
+    );
+    assert!(!slow.contains("held up"), "{slow}");
+    let held_up = times((104, 400_000));
+    assert!(
+        held_up.contains("it is usually quick and sometimes held up"),
+        "{held_up}"
+    );
+    // What takes less than a millisecond at most holds nobody up.
+    assert!(!times((1, 900)).contains("held up"));
+    go_on.wait();
+    dispatcher.stop(Drain::All).unwrap();
+}
+
+#[test]
+fn rates_tell_who_is_stuck_and_who_is_overwhelmed() {
+    let bus = Bus::new();
+    let sub = bus.subscription("n").capacity(4).subscribe().unwrap();
+    let publisher = bus.publisher("n").unwrap();
+    publisher.emit_batch(0..4).unwrap();
+    sub.recv().unwrap();
+    publisher.emit_batch(0..3).unwrap();
+    assert_eq!(loss(&bus.lint()).0, DropCause::Behind);
+    let before = bus.topology();
+    let stuck = later(&bus, &before).lint();
+    let (cause, text) = loss(&stuck);
+    assert_eq!(cause, DropCause::Stuck, "full, and nothing was taken");
+    assert!(
+        text.contains("2 of 7 events, none of them lately"),
+        "{text}"
+    );
+    assert_eq!(stuck.losing().count(), 0);
+
+    // It has room at the moment of the look, and yet lost more than it took.
+    publisher.emit_batch(0..10).unwrap();
+    assert_eq!(sub.try_iter().count(), 4);
+    assert_eq!(
+        loss(&bus.lint()).0,
+        DropCause::Bursts,
+        "as far as one look can know"
+    );
+    let lint = later(&bus, &before).lint();
+    let (cause, text) = loss(&lint);
+    assert_eq!(cause, DropCause::Behind);
+    assert!(
+        text.contains("12 of 17 events, 10 of them lately"),
+        "{text}"
+    );
+    assert_eq!(lint.losing().count(), 1);
+}
+
+#[test]
+fn losses_that_go_on_come_first() {
+    let bus = Bus::new();
+    let once = bus
+        .subscription("once")
+        .name("once")
+        .capacity(1)
+        .subscribe()
+        .unwrap();
+    let _on = bus
+        .subscription("on")
+        .name("on")
+        .capacity(1)
+        .subscribe()
+        .unwrap();
+    bus.publisher("once").unwrap().emit_batch(0..50).unwrap();
+    bus.publisher("on").unwrap().emit_batch(0..3).unwrap();
+    let before = bus.topology();
+    bus.emit("on", 1).unwrap();
+    let names = |lint: &Lint| -> Vec<String> {
+        let name = |it: &Finding| match it {
+            Finding::Drops { name, .. } => name.as_deref().unwrap().to_owned(),
+            other => panic!("{other}"),
+        };
+        lint.findings.iter().map(name).collect()
+    };
+    assert_eq!(names(&before.lint()), ["once", "on"]);
+    assert_eq!(names(&later(&bus, &before).lint()), ["on", "once"]);
+    drop(once);
+}
+
+#[test]
+fn the_latest_of_more_topics_than_it_holds_is_a_cause_of_its_own() {
+    let bus = Bus::new();
+    let sub = bus
+        .subscription("n.*")
+        .capacity(2)
+        .overflow(Overflow::Latest);
+    let sub = sub.subscribe().unwrap();
+    for topic in ["n.a", "n.b", "n.c"] {
+        bus.emit(topic, 1).unwrap();
+    }
+    assert_eq!(loss(&bus.lint()).0, DropCause::NeverTaken);
+    sub.recv().unwrap();
+    let (cause, text) = loss(&bus.lint());
+    assert_eq!(cause, DropCause::Topics);
+    assert!(text.contains("a capacity for all topics"), "{text}");
+    assert!(
+        text.contains("Latest refuses events of further topics"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_closed_subscription_that_lost_events_is_said_to_be_closed() {
+    let bus = Bus::new();
+    let sub = bus.subscription("n").capacity(1).subscribe().unwrap();
+    bus.publisher("n").unwrap().emit_batch(0..3).unwrap();
+    sub.close();
+    let text = loss(&bus.lint()).1;
+    assert!(text.contains("it is closed, and gets no more"), "{text}");
+}
+
+#[test]
+fn filters_and_handlers_that_let_nothing_through_are_told() {
+    let bus = Bus::new();
+    let never = bus.subscription("n").name("never").filter(|_| false);
+    let _never = never.subscribe().unwrap();
+    let _odd = bus
+        .subscription("n")
+        .filter(|event| event.payload() % 2 == 1)
+        .subscribe()
+        .unwrap();
+    let handlers = Handlers::new();
+    handlers
+        .on("n")
+        .name("bad")
+        .handle(|_, _| Err("no".into()))
+        .unwrap();
+    handlers
+        .on("n")
+        .name("half")
+        .handle(|event, _| match event.payload() {
+            0 => Err("no".into()),
+            _ => Ok(chanbus::Flow::Continue),
+        })
+        .unwrap();
+    let dispatcher = Dispatcher::builder(&bus, &handlers)
+        .name("work")
+        .build()
+        .unwrap();
+    dispatcher.start().unwrap();
+    bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
+    dispatcher.stop(Drain::All).unwrap();
+    let lint = bus.lint();
+    let [
+        Finding::RejectsAll {
+            filtered: 2,
+            called,
+            ..
+        },
+        bad @ Finding::AlwaysFails { failed: 2, .. },
+    ] = &lint.findings[..]
+    else {
+        panic!("{lint}");
+    };
+    assert!(called.starts_with("subscriber `never` ("), "{called}");
+    let text = bad.to_string();
+    assert!(
+        text.starts_with("handler `bad` (") && text.contains("of dispatcher `work` has failed"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -159,6 +391,8 @@ fn what_was_lost_far_away_is_found() {
     assert!(
         matches!(&lint.findings[..], [Finding::Drops { bus, .. }] if *bus == texts.view().id())
     );
+    let bus = format!("on bus #{} has DROPPED", texts.view().id());
+    assert!(lint.to_string().contains(&bus), "{lint}");
 }
 
 #[test]

@@ -1,20 +1,21 @@
 //! What looks wrong: losses and their cause, patterns that match nothing, topics that nobody hears.
 
+mod faults;
+mod finding;
 mod losses;
 mod nearest;
 mod unheard;
 mod unmatched;
 
+use std::cmp::Reverse;
 use std::fmt;
 
-use super::near::NearMiss;
 use super::topology::Topology;
-use super::words::count;
 use crate::bus::Bus;
-use crate::pattern::Pattern;
-use crate::sync::Arc;
 use crate::topic::Topic;
 
+use faults::faults_of;
+pub use finding::{DropCause, Finding};
 use losses::losses_of;
 use nearest::Work;
 use unheard::{Topics, topics_of, unheard};
@@ -40,16 +41,23 @@ use unmatched::never_matched;
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 ///
+/// Worst first: losses, those with most dropped events before others; then what fails or is rejected each time; then
+/// topics that nobody hears; then patterns that nothing matches.
+///
 /// # What it can know
 ///
-/// Losses are exact. A subscription that nothing ever matched is told exactly; so is a handler that was never called
-/// or skipped. Of several patterns of one subscription of which some match, the others are told only where the bus
-/// knows all its topics: [`observe_topics`](crate::BusBuilder::observe_topics). Topics are those that the bus
-/// [knows](crate::KnownTopics), and who hears them is who would now: on the bus itself, or on one that it passes them on
-/// to, by a pipe or a derived bus; a topic that comes from another bus is told there. What a mapping makes of topics it
-/// cannot see: a bus with topics that none has which leads to it is believed to hear those that it has under other
-/// names. Neither is told of a bus on which nothing was emitted yet. Near ones are looked for in at most 50,000 pairs of a pattern and a topic; [`cut`](Lint::cut)
-/// says that there were more.
+/// Losses are exact. Their [cause](DropCause) is taken from one moment, so that a look at another one may find another:
+/// ask several times, or ask a topology that has [rates](Topology::since), which knows what happened in between. A
+/// subscription that nothing ever matched is told exactly; so is a handler that was never called or skipped. Of several
+/// patterns of one subscription of which some match, the others are told only where the bus knows all its topics:
+/// [`observe_topics`](crate::BusBuilder::observe_topics). What handlers and filters do wrong is told only where they do
+/// nothing else.
+///
+/// Topics are those that the bus [knows](crate::KnownTopics), and who hears them is who would now: on the bus itself, or
+/// on one that it passes them on to, by a pipe or a derived bus; a topic that comes from another bus is told there. What
+/// a mapping makes of topics it cannot see: a bus with topics that none has which leads to it is believed to hear those
+/// that it has under other names. Neither is told of a bus on which nothing was emitted yet. Near ones are looked for
+/// in at most 50,000 pairs of a pattern and a topic; [`cut`](Lint::cut) says that there were more.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Lint {
@@ -59,171 +67,27 @@ pub struct Lint {
     pub cut: bool,
 }
 
-/// One thing that looks wrong; part of a [`Lint`]. Its `Display` is a line, with a few below it that say more.
-///
-/// ```
-/// # use chanbus::Bus;
-/// let bus = Bus::new();
-/// let _sub = bus.subscription("n").name("panel").capacity(1).subscribe()?;
-/// bus.publisher("n")?.emit_batch([1, 2, 3])?;
-/// for finding in &bus.lint().findings {
-///     println!("{finding}");
-/// }
-/// # Ok::<(), chanbus::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Finding {
-    /// A subscription has lost events.
-    Drops {
-        /// The number of its bus.
-        bus: u64,
-        /// Its number there.
-        subscription: u64,
-        /// Its name.
-        name: Option<Arc<str>>,
-        /// What it is, its name, and where it was made.
-        called: String,
-        /// How many events it dropped.
-        dropped: u64,
-        /// How many matched.
-        matched: u64,
-        /// Why.
-        cause: DropCause,
-        /// How full its queue is, what it does when full, and how fast it is filled and emptied, in words.
-        state: String,
-    },
-    /// A filter panicked; each such event counts as filtered.
-    FilterPanics {
-        /// The number of its bus.
-        bus: u64,
-        /// The number of the subscription.
-        subscription: u64,
-        /// What it is, its name, and where it was made.
-        called: String,
-        /// How often.
-        panics: u64,
-    },
-    /// A topic on which events are emitted, and nobody would hear one now.
-    NobodyHears {
-        /// The number of the bus.
-        bus: u64,
-        /// What the bus is called.
-        called: String,
-        /// The topic.
-        topic: Topic,
-        /// It comes to a dispatcher that has no handler for it: what that is called.
-        unhandled_by: Option<String>,
-        /// Patterns that nearly match it, the nearest first.
-        near: Vec<NearMiss>,
-    },
-    /// A pattern that no event ever matched.
-    NeverMatched {
-        /// The number of the bus.
-        bus: u64,
-        /// The number of the subscription.
-        subscription: u64,
-        /// What asks for it, its name, and where it was made.
-        called: String,
-        /// The pattern.
-        pattern: Pattern,
-        /// Topics that it nearly matches, the nearest first.
-        near: Vec<NearMiss>,
-    },
-}
-
-/// Why a subscription loses events; part of a [`Finding`].
-///
-/// ```
-/// # use chanbus::{Bus, DropCause, Finding};
-/// let bus = Bus::new();
-/// let _sub = bus.subscription("n").capacity(1).subscribe()?;
-/// bus.publisher("n")?.emit_batch([1, 2, 3])?;
-/// assert!(matches!(bus.lint().findings[0], Finding::Drops { cause: DropCause::NeverTaken, .. }));
-/// # Ok::<(), chanbus::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DropCause {
-    /// Nobody has ever taken an event from it.
-    NeverTaken,
-    /// Its queue is full now, or has not an eighth of its room left: its consumer is behind.
-    Behind,
-    /// It has room now: more came at once than it holds.
-    Bursts,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::Drops {
-                called,
-                dropped,
-                matched,
-                cause,
-                state,
-                ..
-            } => {
-                let why = match cause {
-                    DropCause::NeverTaken => {
-                        "nobody has taken any event from it: does its thread or task run, and receive?"
-                    }
-                    DropCause::Behind => {
-                        "its consumer is behind: make that faster, share it among several, or narrow its patterns"
-                    }
-                    DropCause::Bursts => {
-                        "it has room now, so events come in bursts that its queue does not hold: a larger capacity helps"
-                    }
-                };
-                let of = count(*matched, "event");
-                write!(
-                    f,
-                    "{called} has DROPPED {dropped} of {of}\n    why: {why}\n    now: {state}"
-                )
-            }
-            Finding::FilterPanics { called, panics, .. } => {
-                let times = count(*panics, "time");
-                write!(
-                    f,
-                    "the filter of {called} has panicked {times}; each such event was rejected"
-                )
-            }
-            Finding::NobodyHears {
-                called,
-                topic,
-                unhandled_by,
-                near,
-                ..
-            } => {
-                match unhandled_by {
-                    Some(dispatcher) => {
-                        write!(
-                            f,
-                            "`{topic}` on bus {called} comes to {dispatcher}, which has no handler for it"
-                        )?;
-                    }
-                    None => write!(f, "nobody listens to `{topic}` on bus {called}")?,
-                }
-                hints(f, near)
-            }
-            Finding::NeverMatched {
-                called,
-                pattern,
-                near,
-                ..
-            } => {
-                write!(f, "no event has ever matched `{pattern}` of {called}")?;
-                hints(f, near)
-            }
-        }
+impl Lint {
+    /// The losses that go on: of a topology that has [rates](Topology::since), the subscriptions that dropped since the
+    /// earlier one; else all that ever dropped.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::new();
+    /// let _sub = bus.subscription("n").capacity(1).subscribe()?;
+    /// bus.publisher("n")?.emit_batch([1, 2, 3])?;
+    /// let before = bus.topology();
+    /// assert_eq!(before.lint().losing().count(), 1);
+    ///
+    /// std::thread::sleep(std::time::Duration::from_millis(1));
+    /// assert_eq!(bus.topology().since(&before).lint().losing().count(), 0);
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn losing(&self) -> impl Iterator<Item = &Finding> {
+        let goes_on =
+            |it: &&Finding| matches!(it, Finding::Drops { lately, .. } if *lately != Some(0));
+        self.findings.iter().filter(goes_on)
     }
-}
-
-fn hints(f: &mut fmt::Formatter<'_>, near: &[NearMiss]) -> fmt::Result {
-    for miss in near {
-        write!(f, "\n    near: {miss}")?;
-    }
-    Ok(())
 }
 
 impl fmt::Display for Lint {
@@ -263,24 +127,26 @@ impl Topology {
                 _ => topics_of(bus),
             })
             .collect();
-        let (mut losses, mut unmatched) = (Vec::new(), Vec::new());
+        let (mut losses, mut faults, mut unmatched) = (Vec::new(), Vec::new(), Vec::new());
         let mut unheard = unheard(&self.buses, &topics, &mut work);
         for (place, (bus, topics)) in self.buses.iter().zip(&topics).enumerate() {
-            let rates = self.rates.as_ref().and_then(|rates| rates.buses.get(place));
-            for (at, sub) in bus.stats.subscriptions.iter().enumerate() {
-                let rates = rates.and_then(|rates| rates.subscriptions.get(at));
-                losses.extend(losses_of(bus, sub, rates));
-            }
+            let rates = self.rates.as_ref();
+            let window = rates.and_then(|it| Some((it.elapsed, it.buses.get(place)?)));
+            losses.extend(losses_of(self, bus, window));
+            faults.extend(faults_of(self, bus));
             if bus.stats.emitted > 0 {
                 let topics: Vec<&Topic> = topics.keys().copied().collect();
-                unmatched.extend(never_matched(bus, &topics, &mut work));
+                unmatched.extend(never_matched(self, bus, &topics, &mut work));
             }
         }
-        let lost = |finding: &Finding| match finding {
-            Finding::Drops { dropped, .. } => *dropped,
-            _ => 0,
-        };
-        losses.sort_by_key(|finding| std::cmp::Reverse(lost(finding)));
+        // What goes on before what is over.
+        losses.sort_by_key(|finding| match finding {
+            Finding::Drops {
+                dropped, lately, ..
+            } => Reverse((*lately, *dropped)),
+            _ => Reverse((None, 0)),
+        });
+        losses.append(&mut faults);
         losses.append(&mut unheard);
         losses.append(&mut unmatched);
         Lint {

@@ -21,7 +21,7 @@ impl Topology {
     /// | of `buses` | `id`, `name`, `payload_type`, `location`, `syntax` (`segmented`, `flat`), `closed`, `emitted`, `received`, `dropped`, `filtered`, `conflated`, `filter_panics`, `left_out`, `repeated`, `refused`, `depth`, `max_subscribers`, `history`, `retained`, `publishers`, `subscriptions`, `taps`, `topics`, `topics_observed` (or null), `topics_full`, `rates` (or null: `emitted`, `dropped`) |
     /// | of `publishers` | `id`, `topic`, `location`, `emitted`, `rate` (or null) |
     /// | of `subscriptions` | `id`, `name`, `role` (`subscriber`, `waiter`, `dispatcher`, `bridge`), `location`, `patterns`, `has_filter`, `closed`, `depth`, `capacity`, `high_water` (or null), `behind`, `overflow` (`DropNewest`, `DropOldest`, `Latest`), `matched`, `received`, `taken`, `dropped`, `filtered`, `conflated`, `filter_panics`, `consumers`, `rates` (or null: `matched`, `received`, `taken`, `dropped`, `filtered`, `conflated`) |
-    /// | of `consumers` | `name`, `location` (or null), `patterns`, `called`, `failed`, `skipped` |
+    /// | of `consumers` | `name`, `location` (or null), `patterns`, `called`, `failed`, `skipped`, `mean` and `max` (of a call, in seconds) |
     /// | of `taps` | `id`, `location`, `patterns`, `kind` (`callback`, `pipe`, `derived`), `to` (the `id` of a bus, or null) |
     /// | of `topics` | `topic`, `subscriptions`, `taps`, `retained` |
     /// | a `location` | `file`, `line`, `column` |
@@ -156,6 +156,8 @@ fn consumer(consumer: &Consumer) -> Value {
         "called": consumer.called,
         "failed": consumer.failed,
         "skipped": consumer.skipped,
+        "mean": consumer.mean.as_secs_f64(),
+        "max": consumer.max.as_secs_f64(),
     })
 }
 

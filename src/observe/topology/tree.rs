@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::rates::{BusRates, Short};
+use super::rates::{BusRates, Short, taken};
 use super::{BusNode, Topology};
 use crate::bus::{SubscriptionStats, TapTarget};
 use crate::observe::words::{
@@ -88,6 +88,13 @@ fn show_bus(
                 consumer.failed,
                 consumer.skipped,
             )?;
+            if !consumer.max.is_zero() {
+                write!(
+                    f,
+                    "; {:.1?} a call, {:.1?} at most",
+                    consumer.mean, consumer.max
+                )?;
+            }
         }
     }
     for tap in &bus.taps {
@@ -121,13 +128,14 @@ fn show_subscription(f: &mut fmt::Formatter<'_>, sub: &SubscriptionStats) -> fmt
     };
     write!(
         f,
-        "\n  {} <- {}: {} of {} waiting{state}, {}; {} received",
+        "\n  {} <- {}: {} of {} waiting{state}, {}; {} accepted, {} taken",
         sub_called(sub),
         Patterns(&sub.patterns),
         sub.depth,
         sub.capacity,
         overflow_called(sub.overflow),
         sub.received,
+        taken(sub),
     )?;
     let losses = [
         (sub.dropped, "DROPPED"),
