@@ -2,6 +2,8 @@
 // What fails here fails the test.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use BacklogLevel::{High, Low};
-use chanbus::{Backlog, BacklogLevel, Bus, Overflow, SubscribeError, Subscription};
+use chanbus::{
+    Backlog, BacklogLevel, Bus, Dispatcher, Drain, Handlers, Overflow, SubscribeError, Subscription,
+};
+use common::guarded;
 
 fn bus() -> Bus<u32> {
     Bus::builder().name("shop").build().unwrap()
@@ -370,6 +375,100 @@ fn p1_an_emit_ends_though_each_telling_turns_the_mark() {
         Low => emit(bus, 1),
     });
     assert_eq!(turns, 64);
+}
+
+#[test]
+fn a_dispatcher_has_a_mark_and_who_is_told_may_use_it() {
+    let bus = bus();
+    let handlers = Handlers::new();
+    handlers.on("n").call(|_| {}).unwrap();
+    let build = || {
+        Dispatcher::builder(&bus, &handlers)
+            .name("mailer")
+            .capacity(8)
+            .high_water(6)
+    };
+    let error = Dispatcher::builder(&bus, &handlers)
+        .capacity(8)
+        .high_water(9)
+        .build();
+    assert_eq!(
+        error.unwrap_err(),
+        SubscribeError::BadHighWater {
+            high: 9,
+            capacity: 8
+        }
+    );
+
+    let dispatcher = Arc::new(build().low_water(2).build().unwrap());
+    let news = bus.backlogs().subscribe("**").unwrap();
+    // Asked from where it is told: no lock of the dispatcher is held there.
+    let states = Arc::new(Mutex::new(Vec::new()));
+    let tap = {
+        let (dispatcher, states) = (Arc::downgrade(&dispatcher), Arc::clone(&states));
+        let ask = move |_: &chanbus::Event<Backlog>| {
+            let stats = dispatcher.upgrade().map(|it| it.stats());
+            states.lock().unwrap().push(stats.map(|it| it.queued));
+        };
+        bus.backlogs().tap("**", ask).unwrap()
+    };
+    emit(&bus, 8);
+    dispatcher.start().unwrap();
+    dispatcher.stop(Drain::All).unwrap();
+    let heard: Vec<_> = news
+        .try_iter()
+        .map(|event| event.payload().clone())
+        .collect();
+    assert_eq!(
+        heard
+            .iter()
+            .map(|it| (it.level, it.depth))
+            .collect::<Vec<_>>(),
+        [(High, 6), (Low, 2)]
+    );
+    assert!(
+        heard
+            .iter()
+            .all(|it| it.name.as_deref() == Some("mailer") && it.location.file() == file!())
+    );
+    assert_eq!(*states.lock().unwrap(), [Some(6), Some(2)]);
+
+    // One that goes while behind is back.
+    emit(&bus, 6);
+    drop(tap);
+    drop(dispatcher);
+    assert_eq!(told(&news), [(High, 6), (Low, 0)]);
+}
+
+#[test]
+fn who_is_told_may_stop_the_dispatcher_that_is_back() {
+    guarded(|| {
+        let bus = bus();
+        let handlers = Handlers::new();
+        handlers.on("n").call(|_| {}).unwrap();
+        let builder = Dispatcher::builder(&bus, &handlers)
+            .high_water(2)
+            .low_water(1);
+        let dispatcher = Arc::new(builder.build().unwrap());
+        let (stop, stopped) = (Arc::downgrade(&dispatcher), Arc::new(AtomicUsize::new(0)));
+        let _tap = {
+            let stopped = Arc::clone(&stopped);
+            let tap = move |event: &chanbus::Event<Backlog>| {
+                if let (Low, Some(dispatcher)) = (event.payload().level, stop.upgrade()) {
+                    assert!(dispatcher.stop(Drain::All).is_ok());
+                    stopped.fetch_add(1, Ordering::SeqCst);
+                }
+            };
+            bus.backlogs().tap("**", tap).unwrap()
+        };
+        emit(&bus, 2);
+        dispatcher.start().unwrap();
+        dispatcher.stop(Drain::All).unwrap();
+        assert_eq!(
+            (stopped.load(Ordering::SeqCst), dispatcher.stats().handled),
+            (1, 2)
+        );
+    });
 }
 
 #[test]

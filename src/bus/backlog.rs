@@ -7,6 +7,7 @@ use super::Bus;
 use super::builder::Settings;
 use super::core::Core;
 use super::subscriber::{Mailbox, Mark};
+use super::subscription::Subscription;
 use super::traced::tell_backlog;
 use crate::error::SubscribeError;
 use crate::event::Event;
@@ -163,6 +164,14 @@ pub(super) struct Marks {
     pub(super) low: Option<usize>,
 }
 
+impl<T: Send + Sync + 'static> Subscription<T> {
+    /// Holds what waits against the mark, where takes do not: see
+    /// [`look_at_marks_by_hand`](crate::SubscriptionBuilder::look_at_marks_by_hand). Runs the user's code.
+    pub(crate) fn look_at_marks(&self) {
+        self.member().mailbox.see_mark();
+    }
+}
+
 impl Marks {
     fn low(self) -> usize {
         self.low.unwrap_or(self.high / 2)
@@ -185,6 +194,7 @@ impl Marks {
         mailbox: Mailbox<Event<T>>,
         core: &Core<T>,
         (subscription, name, location): (u64, &Option<Arc<str>>, &'static Location<'static>),
+        by_hand: bool,
     ) -> Mailbox<Event<T>> {
         let (high, low) = (self.high, self.low());
         let losses = Arc::clone(mailbox.losses());
@@ -217,6 +227,10 @@ impl Marks {
             // It is closed by those to whom it is lent, or not at all.
             let _ = bus.emit(told.level.topic(), told);
         };
-        mailbox.with_mark(Mark::new(high, low, Box::new(tell)))
+        let mark = Mark::new(high, low, Box::new(tell));
+        mailbox.with_mark(match by_hand {
+            true => mark.by_hand(),
+            false => mark,
+        })
     }
 }

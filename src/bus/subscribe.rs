@@ -51,6 +51,7 @@ pub struct SubscriptionBuilder<'a, T: Send + Sync + 'static> {
     keep_batches: bool,
     with_retained: bool,
     marks: Option<Marks>,
+    marks_by_hand: bool,
 }
 
 impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
@@ -71,6 +72,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             keep_batches: false,
             with_retained: false,
             marks: None,
+            marks_by_hand: false,
         }
     }
 
@@ -335,6 +337,13 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         self
     }
 
+    /// Takes do not look at its [mark](SubscriptionBuilder::high_water), as they are made under a lock, where what is told
+    /// must not run the user's code: [`look_at_marks`](Subscription::look_at_marks) does, afterwards.
+    pub(crate) fn look_at_marks_by_hand(mut self) -> Self {
+        self.marks_by_hand = true;
+        self
+    }
+
     /// The subscription. Dropping it unsubscribes.
     ///
     /// # Errors
@@ -368,7 +377,10 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
                     false => Mailbox::new(self.capacity, self.overflow, core.bell()),
                 };
                 match self.marks {
-                    Some(marks) => marks.on(mailbox, core, (id, &self.name, self.location)),
+                    Some(marks) => {
+                        let who = (id, &self.name, self.location);
+                        marks.on(mailbox, core, who, self.marks_by_hand)
+                    }
                     None => mailbox,
                 }
             },

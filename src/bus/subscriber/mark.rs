@@ -39,6 +39,8 @@ pub(crate) struct Mark {
     turns: AtomicU64,
     telling: Mutex<()>,
     tell: Tell,
+    /// Consumers look themselves, when they hold no lock any more.
+    by_hand: bool,
 }
 
 impl Mark {
@@ -50,7 +52,14 @@ impl Mark {
             turns: AtomicU64::new(0),
             telling: Mutex::new(()),
             tell,
+            by_hand: false,
         }
+    }
+
+    /// Takes do not look at it: who takes is to call [`Mailbox::see_mark`] afterwards, and before it waits for more.
+    pub(crate) fn by_hand(mut self) -> Self {
+        self.by_hand = true;
+        self
     }
 
     /// Makes the turns that are due, and tells them.
@@ -129,6 +138,14 @@ impl<E: Keyed> Mailbox<E> {
         }
         if let Some(mark) = &self.mark {
             see(self, mark);
+        }
+    }
+
+    /// After a take, unless its consumers do that themselves.
+    #[inline]
+    pub(super) fn see_taken(&self) {
+        if self.mark.as_ref().is_some_and(|mark| !mark.by_hand) {
+            self.see_mark();
         }
     }
 

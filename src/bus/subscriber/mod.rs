@@ -273,6 +273,8 @@ impl<E: Keyed> Mailbox<E> {
         while let Popped::Message(message) = self.pop_rest(&finished) {
             sink(message);
         }
+        // Of those whose consumers look themselves, none is left.
+        self.see_mark();
     }
 
     /// Tries to put an end token into the queue; where it does not fit, nobody sleeps.

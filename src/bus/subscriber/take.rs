@@ -133,7 +133,7 @@ impl<E: Keyed> Mailbox<E> {
             self.push_token();
         }
         self.pass_on();
-        self.see_mark();
+        self.see_taken();
         message
     }
 

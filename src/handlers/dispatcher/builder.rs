@@ -24,6 +24,7 @@ use crate::sync::{Arc, Condvar, Mutex};
 /// | [`patterns`](DispatcherBuilder::patterns) | all topics |
 /// | [`capacity`](DispatcherBuilder::capacity) | the bus's |
 /// | [`overflow`](DispatcherBuilder::overflow) | the bus's |
+/// | [`high_water`](DispatcherBuilder::high_water) | none |
 /// | [`name`](DispatcherBuilder::name) | `dispatcher` |
 ///
 /// ```
@@ -48,6 +49,8 @@ pub struct DispatcherBuilder<'b, T: Send + Sync + 'static> {
     patterns: Option<Result<Vec<Pattern>, PatternsError>>,
     capacity: Option<usize>,
     overflow: Option<Overflow>,
+    high_water: Option<usize>,
+    low_water: Option<usize>,
     replay: usize,
     with_retained: bool,
     name: Arc<str>,
@@ -67,6 +70,8 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             patterns: None,
             capacity: None,
             overflow: None,
+            high_water: None,
+            low_water: None,
             replay: 0,
             with_retained: false,
             name: "dispatcher".into(),
@@ -165,6 +170,41 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
         self
     }
 
+    /// Says it on [`Bus::backlogs`] when so many events wait: see
+    /// [`high_water`](crate::SubscriptionBuilder::high_water) of subscriptions.
+    ///
+    /// ```
+    /// # use chanbus::{BacklogLevel, Bus, Dispatcher, Handlers};
+    /// let bus = Bus::<u32>::new();
+    /// let news = bus.backlogs().subscribe("**")?;
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).name("mailer").high_water(100).build()?;
+    /// bus.publisher("order.placed")?.emit_batch(0..100)?;
+    /// assert_eq!(news.recv()?.payload().name.as_deref(), Some("mailer"));
+    ///
+    /// dispatcher.start()?;
+    /// let told = news.recv()?;
+    /// assert_eq!((told.payload().level, told.payload().depth), (BacklogLevel::Low, 50));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn high_water(mut self, events: usize) -> Self {
+        self.high_water = Some(events);
+        self
+    }
+
+    /// How many wait at most when it is back: see [`low_water`](crate::SubscriptionBuilder::low_water) of
+    /// subscriptions.
+    ///
+    /// ```
+    /// # use chanbus::{Bus, Dispatcher, Handlers};
+    /// # let bus = Bus::<u32>::new();
+    /// let dispatcher = Dispatcher::builder(&bus, &Handlers::new()).high_water(100).low_water(0).build()?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    pub fn low_water(mut self, events: usize) -> Self {
+        self.low_water = Some(events);
+        self
+    }
+
     /// Begins with the last `events` of the bus's history: see [`replay`](crate::SubscriptionBuilder::replay) of
     /// subscriptions.
     ///
@@ -257,7 +297,8 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
             .role(Role::Dispatcher)
             .served_by(consumers_of(self.handlers.core()))
             .replay(self.replay)
-            .keep_batches();
+            .keep_batches()
+            .look_at_marks_by_hand();
         if self.with_retained {
             builder = builder.with_retained();
         }
@@ -266,6 +307,12 @@ impl<'b, T: Send + Sync + 'static> DispatcherBuilder<'b, T> {
         }
         if let Some(overflow) = self.overflow {
             builder = builder.overflow(overflow);
+        }
+        if let Some(events) = self.high_water {
+            builder = builder.high_water(events);
+        }
+        if let Some(events) = self.low_water {
+            builder = builder.low_water(events);
         }
         let sub = builder.subscribe()?;
         let watch = Watch::new();

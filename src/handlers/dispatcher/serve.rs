@@ -118,6 +118,17 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 
     fn take(&self, epoch: u64) -> Taken<T> {
+        let taken = self.take_next(epoch);
+        if let Taken::Events(_) = taken {
+            // Not under the lock: taps of `Bus::backlogs` run here, which may stop the dispatcher as handlers may.
+            let inside = self.watch.enter();
+            self.sub.look_at_marks();
+            drop(inside);
+        }
+        taken
+    }
+
+    fn take_next(&self, epoch: u64) -> Taken<T> {
         let mut state = self.state.lock();
         if state.epoch != epoch {
             return Taken::Leave;

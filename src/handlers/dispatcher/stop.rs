@@ -343,6 +343,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         while let Ok(event) = self.sub.try_recv() {
             drop_shielded(event);
         }
+        self.sub.look_at_marks();
     }
 }
 
