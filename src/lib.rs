@@ -578,7 +578,7 @@
 //!
 //! Filters, taps, destructors and the wakers of tasks run on the emitting thread. They may call anything on the bus,
 //! from any thread, without deadlock: no lock is held while they run. If they panic, the panic is
-//! caught, counted and reported to [`BusBuilder::on_panic`], and everybody else is served. Under
+//! caught, counted and reported to [`BusBuilder::on_panic`] and to [`tracing`](#tracing), and everybody else is served. Under
 //! `panic = "abort"` that cannot be: the process ends.
 //!
 //! Events that lead to one another for ever end with [`EmitError::ChainTooDeep`]: see [`Cause`].
@@ -644,18 +644,28 @@
 //!
 //! | Target | Level | What |
 //! |---|---|---|
-//! | `chanbus::bus` | `WARN` | a subscription begins to drop events, that is after ten seconds (of the bus's clock) in which it dropped none: its name, number, topic, depth, capacity, policy, and how many it dropped in all; one falls behind, by its [high-water mark](SubscriptionBuilder::high_water): its name, number and place |
+//! | `chanbus::bus` | `WARN` | a subscription begins to drop events, that is after ten seconds (of the bus's clock) in which it dropped none: its name, number, place, topic, depth, capacity, policy, and how many it dropped in all; one falls behind, by its [high-water mark](SubscriptionBuilder::high_water): its name, number and place; code of the program begins to panic, again after ten seconds without: of which subscription or tap, its place, the topic, and what the panic said |
 //! | | `INFO` | that one is back |
-//! | | `DEBUG` | a subscription dropped events: how many since this was last said, and in all. Subscriptions come, are refused, closed and go, with their sums; a bus is reset, and closes |
+//! | | `DEBUG` | a subscription dropped events: how many since this was last said, and in all. Code of the program panicked: each time. Subscriptions come, are refused, closed and go, with their sums; a bus is reset, and closes |
 //! | | `TRACE` | each emit or batch: topic, matched, delivered, dropped, filtered, evicted; or why it was refused. What other buses pass on is told there, too |
 //! | `chanbus::handlers` | `DEBUG` or `TRACE`, as [`set_debug`] says | registrations, removals, and each event's way |
 //! | | `ERROR` | failures that no error handler hears of |
 //!
-//! Names are in the fields `bus` and `subscription`, as they are: formatters escape them. While nobody listens at a
+//! | Field | What |
+//! |---|---|
+//! | `bus`, `bus_id` | the bus's name, if it has one, and its [number](BusView::id), which no other has |
+//! | `subscription`, `id` | the subscription's name, if it has one, and its [number](Subscription::id) on its bus |
+//! | `place` | `file:line:column` of the line that made the subscription (or the tap) |
+//! | `tap` | of a panic in a tap, a pipe or a derived bus: the number that [`TapStats`] have |
+//! | `what`, `panic`, `panics` | of a panic: [which code](PanicPlace), what it said, and how many of that subscription or tap were told |
+//!
+//! Names are as they are: formatters escape them. While nobody listens at a
 //! level, it costs one relaxed load. What listens runs on the emitting thread, after the event is in all queues, and
 //! under no lock, as taps do: it should be quick, and may call anything on the bus. What it does there is not
 //! told in turn, so one that emits hears nothing of its own emit; one that has another thread emit for each
-//! line that it hears goes round in circles, and should leave out these targets. If it panics, the panic is caught,
+//! line that it hears goes round in circles, and should leave out these targets. (A panic is told where it was
+//! caught, as to [`BusBuilder::on_panic`]: that of a filter before its event is in any queue. The destructor of a payload is
+//! nobody's: it is told without bus and place, and begins to panic once for the whole process.) If it panics, the panic is caught,
 //! and told to [`BusBuilder::on_panic`] as [`PanicPlace::Tracing`] (one that listens to handlers, to nobody), and
 //! the emit is as if it had not listened.
 #![cfg_attr(docsrs, feature(doc_cfg))]

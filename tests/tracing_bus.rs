@@ -692,6 +692,190 @@ fn an_event_is_in_every_queue_when_its_emit_is_told() {
     ACT.set(None);
 }
 
+/// Which bus, which subscription, made where.
+const WHO: [&str; 5] = ["bus", "bus_id", "subscription", "id", "place"];
+
+#[test]
+fn who_drops_is_found_by_place_and_number_without_any_name() {
+    listen();
+    let (one, two) = (Bus::<u32>::new(), Bus::<u32>::new());
+    let mut expected = Vec::new();
+    for bus in [&one, &two] {
+        let sub = bus.subscription("n").capacity(1).subscribe().unwrap();
+        let who = format!("{} {} {}", bus.view().id(), sub.id(), sub.location());
+        let line = |message| format!("{message}:  {}", who.replacen(' ', "  ", 1));
+        bus.publisher("n").unwrap().emit_batch([1, 2]).unwrap();
+        sub.close();
+        drop(sub);
+        expected.extend([
+            line("DEBUG subscribed"),
+            line("WARN a subscription begins to drop events"),
+            line("DEBUG a subscription dropped events"),
+            line("DEBUG a subscription was closed"),
+            line("DEBUG unsubscribed"),
+        ]);
+    }
+    let told = told();
+    let (emits, others): (Vec<&Told>, Vec<&Told>) =
+        told.iter().partition(|told| told.level == "TRACE");
+    let lines: Vec<String> = others.iter().map(|told| told.line(&WHO)).collect();
+    assert_eq!(lines, expected);
+    assert_ne!(one.view().id(), two.view().id());
+    let emits: Vec<&str> = emits.iter().map(|told| told.field("bus_id")).collect();
+    assert_eq!(
+        emits,
+        [one.view().id().to_string(), two.view().id().to_string()]
+    );
+}
+
+#[test]
+fn a_refused_subscription_is_told_with_the_place_that_asked() {
+    listen();
+    let bus = Bus::<u32>::new();
+    bus.close();
+    let line = line!() + 1;
+    bus.subscribe("n").unwrap_err();
+    let refused = told_as("a subscription was refused");
+    let place = refused[0].field("place");
+    assert!(
+        place.starts_with(&format!("{}:{line}:", file!())),
+        "{place}"
+    );
+    assert_eq!(refused[0].field("bus_id"), bus.view().id().to_string());
+}
+
+#[test]
+fn panics_are_told_with_whose_they_are_and_a_warning_comes_when_they_begin() {
+    listen();
+    let time = ManualClock::new();
+    let bus = Bus::<u32>::builder().name("ui");
+    let bus = bus.clock(Clock::manual(&time)).build().unwrap();
+    let sub = bus.subscription("n").name("even");
+    let sub = sub.filter(|event| panic!("{} is odd", event.payload()));
+    let sub = sub.subscribe().unwrap();
+    let tap = bus.tap("n", |_| panic!("no tap today")).unwrap();
+    let tap_place = bus.view().taps()[0].location;
+    let lines = || -> Vec<String> {
+        let fields = [
+            "subscription",
+            "id",
+            "tap",
+            "topic",
+            "what",
+            "panic",
+            "panics",
+        ];
+        let told = told().into_iter().filter(|told| told.field("panic") != "");
+        told.map(|told| {
+            assert_eq!(told.field("bus"), "ui");
+            assert_eq!(told.field("bus_id"), bus.view().id().to_string());
+            let place = match told.field("tap") {
+                "" => sub.location(),
+                _ => tap_place,
+            };
+            assert_eq!(told.field("place"), place.to_string());
+            told.line(&fields)
+        })
+        .collect()
+    };
+    let (begins, again) = (
+        "WARN code of the program begins to panic: ",
+        "DEBUG code of the program panicked: ",
+    );
+    bus.emit("n", 1).unwrap();
+    // The filter's before the tap's, as they were called.
+    let (filter, tapped) = (
+        "even 0  n a filter 1 is odd 1",
+        "  1 n a tap no tap today 1",
+    );
+    let expected = [filter, tapped].map(|line| [begins, again].map(|said| format!("{said}{line}")));
+    assert_eq!(lines(), expected.concat());
+    drop(tap);
+    // While it goes on it is no news.
+    for (n, panics) in [(3, 2), (5, 3)] {
+        time.advance(Duration::from_secs(10) - Duration::from_nanos(1));
+        bus.emit("n", n).unwrap();
+        let line = format!("{again}even 0  n a filter {n} is odd {panics}");
+        assert_eq!(lines(), [line]);
+    }
+    time.advance(Duration::from_secs(10));
+    bus.emit("n", 7).unwrap();
+    let line = "even 0  n a filter 7 is odd 4";
+    assert_eq!(
+        lines(),
+        [format!("{begins}{line}"), format!("{again}{line}")]
+    );
+    assert_eq!(sub.filter_panics(), 4);
+}
+
+#[test]
+fn a_panic_in_a_derivation_is_told_with_the_place_of_the_derived_bus() {
+    listen();
+    let bus = Bus::<u32>::new();
+    let derived = bus.filtered(|_| panic!("no twos"));
+    let _sub = derived.subscribe_all().unwrap();
+    told();
+    bus.emit("n", 2).unwrap();
+    let panicked = told_as("code of the program panicked");
+    assert_eq!(panicked.len(), 1);
+    assert_eq!(
+        panicked[0].line(&["bus_id", "what", "place", "panic"]),
+        format!(
+            "DEBUG code of the program panicked: {} a predicate or a mapping {} no twos",
+            bus.view().id(),
+            derived.view().location()
+        )
+    );
+}
+
+#[test]
+fn a_panic_of_what_is_nobodys_is_told_all_the_same() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    listen();
+    let bus = Bus::<Bomb>::new();
+    bus.emit("n", Bomb).unwrap();
+    let panicked = told_as("code of the program panicked");
+    assert_eq!(panicked.len(), 1);
+    assert_eq!(
+        panicked[0].line(&["bus_id", "what", "place", "panic"]),
+        "DEBUG code of the program panicked:  a destructor  in a destructor"
+    );
+}
+
+/// A panic of who listens, as it hears of a panic, is told to the hook alone.
+#[test]
+fn who_listens_to_panics_may_panic_too() {
+    let caught = Arc::new(Mutex::new(Vec::new()));
+    let report = Arc::clone(&caught);
+    let bus = Bus::<u32>::builder()
+        .on_panic(move |panic| report.lock().unwrap().push(panic.to_string()))
+        .build()
+        .unwrap();
+    let sub = bus.subscription("n").filter(|_| panic!("no filter today"));
+    let sub = sub.subscribe().unwrap();
+    listen_and(|told| {
+        if told.field("panic") != "" {
+            panic!("no log today");
+        }
+    });
+    assert_eq!(bus.emit("n", 1).unwrap().filtered, 1);
+    ACT.set(None);
+    assert_eq!(told_as("code of the program begins to panic").len(), 1);
+    let of = format!("of subscription 0, made at {}, panicked", sub.location());
+    assert_eq!(
+        *caught.lock().unwrap(),
+        [
+            format!("what listens to tracing {of} at topic `n`: no log today"),
+            format!("a filter {of} at topic `n`: no filter today"),
+        ]
+    );
+}
+
 /// The level's numbers run the other way round: what is graver is less.
 #[test]
 fn only_the_beginning_of_drops_is_graver_than_debugging() {

@@ -327,18 +327,29 @@ impl<T: Send + Sync + 'static> BusBuilder<T> {
         self
     }
 
-    /// Is called with every panic that the bus caught in a filter, a tap or a destructor, on the
-    /// thread where it happened. A hook that panics itself is ignored.
+    /// Is called with every panic that the bus caught in a filter, a tap or a destructor (all are at
+    /// [`PanicPlace`](crate::PanicPlace)), on the thread where it happened. A hook that panics itself is ignored.
     ///
-    /// Under `panic = "abort"` nothing can be caught, and the process ends at the panic.
+    /// What it is given, a [`CaughtPanic`], says in one line what panicked, of whom, made where, at which topic, and what
+    /// was said:
     ///
     /// ```
     /// # use chanbus::Bus;
-    /// let bus: Bus<u32> = Bus::builder()
-    ///     .on_panic(|panic| eprintln!("in a {:?}: {}", panic.place(), panic.message()))
-    ///     .build()?;
-    /// # Ok::<(), chanbus::BuildError>(())
+    /// # fn log(line: &str) {
+    /// #     assert!(line.starts_with("a filter of subscription 0 `even`, made at "), "{line}");
+    /// #     assert!(line.ends_with(", panicked at topic `n`: no zero, please"), "{line}");
+    /// # }
+    /// let bus: Bus<u32> = Bus::builder().on_panic(|panic| log(&panic.to_string())).build()?;
+    /// let _even = bus.subscription("n").name("even").filter(|_| panic!("no zero, please")).subscribe()?;
+    /// bus.emit("n", 0)?;
+    /// # Ok::<(), chanbus::Error>(())
     /// ```
+    ///
+    /// ```text
+    /// a filter of subscription 0 `even`, made at src/main.rs:4:19, panicked at topic `n`: no zero, please
+    /// ```
+    ///
+    /// Under `panic = "abort"` nothing can be caught, and the process ends at the panic.
     pub fn on_panic(mut self, hook: impl Fn(&CaughtPanic<'_>) + Send + Sync + 'static) -> Self {
         self.settings.on_panic = Some(Arc::new(hook));
         self

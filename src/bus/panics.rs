@@ -2,7 +2,11 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::Location;
 
+#[cfg(feature = "tracing")]
+use super::traced::{Panics, tell_panic};
+use crate::error::Plain;
 use crate::event::{Event, Extras};
 use crate::shield::{caught, discard, said};
 use crate::sync::Arc;
@@ -41,8 +45,62 @@ pub enum PanicPlace {
     Hook,
 }
 
+#[cfg(feature = "tracing")]
+impl PanicPlace {
+    /// How many there are.
+    pub(super) const COUNT: usize = PanicPlace::Hook as usize + 1;
+}
+
+/// What it is, in a few words for people.
+///
+/// ```
+/// assert_eq!(chanbus::PanicPlace::Filter.to_string(), "a filter");
+/// ```
+impl fmt::Display for PanicPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PanicPlace::Filter => "a filter",
+            PanicPlace::Tap => "a tap",
+            PanicPlace::Derivation => "a predicate or a mapping",
+            PanicPlace::Waker => "a waker",
+            PanicPlace::Destructor => "a destructor",
+            PanicPlace::Consumers => "what says who takes",
+            PanicPlace::Tracing => "what listens to tracing",
+            PanicPlace::Hook => "a hook of an outbox",
+        })
+    }
+}
+
+/// Who has code of the user's that may panic. Asked only when it did, so that a call of that code pays for a
+/// pointer alone.
+pub(super) trait Owner {
+    fn whose(&self) -> Whose<'_>;
+}
+
+/// Whose code panicked, as far as that is known.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Whose<'a> {
+    pub(super) subscription: Option<u64>,
+    pub(super) tap: Option<u64>,
+    pub(super) name: Option<&'a str>,
+    /// Where in the source that was made.
+    pub(super) location: Option<&'static Location<'static>>,
+    /// What `tracing` was told of its panics.
+    #[cfg(feature = "tracing")]
+    pub(super) told: Option<&'a Panics>,
+}
+
+impl Owner for Whose<'_> {
+    fn whose(&self) -> Whose<'_> {
+        *self
+    }
+}
+
 /// A panic in a user's code that the bus caught; handed to the hook set by
 /// [`BusBuilder::on_panic`](crate::BusBuilder::on_panic).
+///
+/// Its `Display` is a line for people, with all that is known: what panicked, of which subscription or tap, made where,
+/// at which topic, and what it said.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -63,7 +121,7 @@ pub enum PanicPlace {
 pub struct CaughtPanic<'a> {
     place: PanicPlace,
     topic: Option<&'a Topic>,
-    subscription: Option<&'a str>,
+    whose: Whose<'a>,
     payload: &'a (dyn Any + Send),
 }
 
@@ -104,7 +162,7 @@ impl CaughtPanic<'_> {
         self.topic
     }
 
-    /// The name of the subscription, if it was a filter and has a name.
+    /// The name of the subscription whose code it was, if it was one's and it has a name.
     ///
     /// ```
     /// # use chanbus::Bus;
@@ -119,7 +177,65 @@ impl CaughtPanic<'_> {
     /// ```
     #[must_use]
     pub fn subscription(&self) -> Option<&str> {
-        self.subscription
+        self.whose.name
+    }
+
+    /// The number of the subscription whose code it was, as [`SubscriptionStats`](crate::SubscriptionStats) have it, if
+    /// it was one's.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.subscription_id(), Some(0));
+    ///     })
+    ///     .build()?;
+    /// let sub = bus.subscription("a").filter(|_| panic!("no")).subscribe()?;
+    /// assert_eq!(sub.id(), 0);
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn subscription_id(&self) -> Option<u64> {
+        self.whose.subscription
+    }
+
+    /// The number of the tap, pipe or derived bus whose code it was, as [`TapStats`](crate::TapStats) have it, if it was
+    /// one's.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.tap_id(), Some(0));
+    ///     })
+    ///     .build()?;
+    /// let _tap = bus.tap("a", |_| panic!("no"))?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tap_id(&self) -> Option<u64> {
+        self.whose.tap
+    }
+
+    /// Where in the source the subscription or the tap was made; of a derived bus, where it was derived. `None` where
+    /// that is not known, as for the destructor of a payload.
+    ///
+    /// ```
+    /// # use chanbus::Bus;
+    /// let bus: Bus<u32> = Bus::builder()
+    ///     .on_panic(|panic| {
+    ///         assert_eq!(panic.location().unwrap().file(), file!());
+    ///     })
+    ///     .build()?;
+    /// let _tap = bus.tap("a", |_| panic!("no"))?;
+    /// bus.emit("a", 1)?;
+    /// # Ok::<(), chanbus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.whose.location
     }
 
     /// What the panic said, or `"a value that is no text"`.
@@ -164,9 +280,43 @@ impl fmt::Debug for CaughtPanic<'_> {
         f.debug_struct("CaughtPanic")
             .field("place", &self.place)
             .field("topic", &self.topic.map(Topic::as_str))
-            .field("subscription", &self.subscription)
+            .field("subscription", &self.whose.name)
+            .field("subscription_id", &self.whose.subscription)
+            .field("tap_id", &self.whose.tap)
+            .field("location", &self.whose.location)
             .field("message", &self.message())
             .finish()
+    }
+}
+
+/// On one line, whatever names and messages have in them.
+impl fmt::Display for CaughtPanic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.place)?;
+        let Whose {
+            subscription, name, ..
+        } = self.whose;
+        if subscription.is_some() || name.is_some() {
+            f.write_str(" of subscription")?;
+        }
+        if let Some(number) = subscription {
+            write!(f, " {number}")?;
+        }
+        if let Some(number) = self.whose.tap {
+            write!(f, ", number {number}")?;
+        }
+        if let Some(name) = name {
+            write!(f, " `{}`", Plain(name))?;
+        }
+        if let Some(location) = self.whose.location {
+            let (file, line, column) = (location.file(), location.line(), location.column());
+            write!(f, ", made at {}:{line}:{column},", Plain(file))?;
+        }
+        f.write_str(" panicked")?;
+        if let Some(topic) = self.topic {
+            write!(f, " at topic `{topic}`")?;
+        }
+        write!(f, ": {}", Plain(self.message()))
     }
 }
 
@@ -178,13 +328,13 @@ pub(super) fn shield<R>(
     hook: Option<&PanicHook>,
     place: PanicPlace,
     topic: Option<&Topic>,
-    subscription: Option<&str>,
+    owner: Option<&dyn Owner>,
     act: impl FnOnce() -> R,
 ) -> Option<R> {
     match caught(act) {
         Ok(result) => Some(result),
         Err(payload) => {
-            report(hook, place, topic, subscription, payload);
+            report(hook, place, topic, owner, payload);
             None
         }
     }
@@ -224,16 +374,18 @@ fn report(
     hook: Option<&PanicHook>,
     place: PanicPlace,
     topic: Option<&Topic>,
-    subscription: Option<&str>,
+    owner: Option<&dyn Owner>,
     payload: Box<dyn Any + Send>,
 ) {
+    let panic = CaughtPanic {
+        place,
+        topic,
+        whose: owner.map(Owner::whose).unwrap_or_default(),
+        payload: &*payload,
+    };
+    #[cfg(feature = "tracing")]
+    tell_panic(hook, &panic, panic.whose);
     if let Some(hook) = hook {
-        let panic = CaughtPanic {
-            place,
-            topic,
-            subscription,
-            payload: &*payload,
-        };
         // There is nobody to tell of a hook that panics itself.
         if let Err(thrown) = caught(|| hook(&panic)) {
             // Not even dropped: it was thrown by code that panics at anything.

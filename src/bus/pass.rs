@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 use super::core::Core;
 use super::feed::Inlet;
-use super::panics::{PanicHook, PanicPlace, shield};
+use super::panics::{Owner, PanicHook, PanicPlace, shield};
 use super::routing::TapKind;
 use super::traced;
 use super::{Bus, TapGuard};
@@ -123,6 +123,8 @@ pub(super) struct Tapped<'a, T> {
     pub(super) way: Option<&'a Way<'a>>,
     pub(super) known: &'a Known,
     pub(super) on_panic: Option<&'a PanicHook>,
+    /// What passes them on, whose predicate or mapping may panic.
+    pub(super) tap: &'a dyn Owner,
 }
 
 impl<T: Send + Sync + 'static> Tapped<'_, T> {
@@ -137,10 +139,12 @@ impl<T: Send + Sync + 'static> Tapped<'_, T> {
             let topic = Some(event.topic());
             let place = PanicPlace::Derivation;
             Cause::scope(event, || {
-                shield(self.on_panic, place, topic, None, || act(event)).unwrap_or_else(|| {
-                    panics += 1;
-                    None
-                })
+                shield(self.on_panic, place, topic, Some(self.tap), || act(event)).unwrap_or_else(
+                    || {
+                        panics += 1;
+                        None
+                    },
+                )
             })
         };
         let made: SmallVec<[R; 1]> = self.events.iter().filter_map(one).collect();

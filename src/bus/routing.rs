@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::conflate::Keyed;
 use super::feed::{Keeper, let_go};
 use super::observed::Observed;
+use super::panics::{Owner, Whose};
 use super::pass::Tapped;
 use super::role::{Role, ServedBy};
 use super::subscriber::Mailbox;
@@ -63,12 +64,41 @@ impl<T> Member<T> {
     }
 }
 
+impl<T> Owner for Member<T> {
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            subscription: Some(self.id),
+            tap: None,
+            name: self.name.as_deref(),
+            location: Some(self.location),
+            #[cfg(feature = "tracing")]
+            told: Some(self.told.panics()),
+        }
+    }
+}
+
 /// One tap.
 pub(super) struct Tap<T> {
     pub(super) id: u64,
     /// Where in the source it was made.
     pub(super) location: &'static Location<'static>,
     pub(super) kind: TapKind<T>,
+    /// What `tracing` was told of its panics.
+    #[cfg(feature = "tracing")]
+    pub(super) told: super::traced::Panics,
+}
+
+impl<T> Owner for Tap<T> {
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            subscription: None,
+            tap: Some(self.id),
+            name: None,
+            location: Some(self.location),
+            #[cfg(feature = "tracing")]
+            told: Some(&self.told),
+        }
+    }
 }
 
 /// What a tap does with events.

@@ -368,7 +368,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         let core = self.bus.core();
         let id = core.next_id();
         let keeper = self.bus.keeper();
-        let name = self.name.clone();
+        let (name, location) = (self.name.clone(), self.location);
         let member = || Member {
             id,
             mailbox: {
@@ -392,7 +392,7 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             keeps: Mutex::new(keeper),
             epoch: AtomicU64::new(0),
             #[cfg(feature = "tracing")]
-            told: super::traced::Told::new(&core.settings),
+            told: super::traced::Told::of(core),
         };
         let mut past = Vec::new();
         let wanted = (
@@ -406,7 +406,9 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
         } else {
             core.add_member(&patterns, member, |store| store())
         };
-        let member = added.inspect_err(|error| core.tell_not_subscribed(name.as_deref(), error))?;
+        let member = added.inspect_err(|error| {
+            core.tell_not_subscribed(name.as_deref(), location, error);
+        })?;
         // From here on the subscription's own drop undoes all, also if a filter below panics.
         let sub = Subscription::new(Arc::clone(core), member);
         replay(core, &sub, &patterns, past, self.replay);

@@ -66,7 +66,13 @@ impl<T: Send + Sync + 'static> Bus<T> {
         let id = core.next_id();
         // From here on the guard's drop sees to the callback, whatever becomes of it.
         let guard = TapGuard {
-            tap: Arc::new(Tap { id, location, kind }),
+            tap: Arc::new(Tap {
+                id,
+                location,
+                kind,
+                #[cfg(feature = "tracing")]
+                told: super::traced::Panics::of(&core),
+            }),
             _keeps: self.keeper(),
             core,
         };

@@ -451,8 +451,8 @@ impl<T: Send + Sync + 'static> Visible for Core<T> {
         drop(version);
         let asked = members.into_iter().filter_map(|member| {
             let ask = || member.served_by.as_ref()?.with(|ask| ask());
-            let (place, name) = (PanicPlace::Consumers, member.name.as_deref());
-            let told = shield(self.on_panic(), place, None, name, ask).flatten();
+            let place = PanicPlace::Consumers;
+            let told = shield(self.on_panic(), place, None, Some(&*member), ask).flatten();
             Some((member.id, told?))
         });
         asked.collect()

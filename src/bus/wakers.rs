@@ -33,8 +33,8 @@ pub(super) fn call_wakers<T>(
 }
 
 fn call<T>(member: &Member<T>, topic: Option<&Topic>, waker: Waker, on_panic: Option<&PanicHook>) {
-    let name = member.name.as_deref();
-    shield(on_panic, PanicPlace::Waker, topic, name, || waker.wake());
+    let place = PanicPlace::Waker;
+    shield(on_panic, place, topic, Some(member), || waker.wake());
 }
 
 impl<T> Core<T> {
@@ -54,8 +54,8 @@ impl<T: 'static> Core<T> {
         match spent {
             Spent::Call(waker) => self.pass_on(member, waker),
             Spent::Drop(waker) => {
-                let name = member.name.as_deref();
-                shield(self.on_panic(), PanicPlace::Waker, None, name, || {
+                let place = PanicPlace::Waker;
+                shield(self.on_panic(), place, None, Some(&**member), || {
                     drop(waker)
                 });
             }

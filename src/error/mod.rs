@@ -16,4 +16,4 @@ pub(crate) use text::Fault;
 pub use text::{PatternError, PatternsError, TextErrorKind, TopicError};
 #[cfg(feature = "nats")]
 pub(crate) use words::Excerpt;
-pub(crate) use words::boundary_before;
+pub(crate) use words::{Plain, boundary_before};

@@ -85,6 +85,22 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
+/// A text on one line: control characters are escaped.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The last character boundary of `text` at or before byte `at`.
 pub(crate) fn boundary_before(text: &str, at: usize) -> usize {
     // Byte 0 is a boundary, so there always is one.

@@ -5,23 +5,8 @@ use std::panic::Location;
 
 use super::topology::{BusNode, Topology};
 use crate::bus::{Consumer, Overflow, SubscriptionStats};
+pub(crate) use crate::error::Plain;
 use crate::pattern::Pattern;
-
-/// A text on one line: control characters are escaped.
-pub(crate) struct Plain<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
-    }
-}
 
 /// `file:line`.
 pub(crate) struct Place(pub(crate) &'static Location<'static>);

@@ -14,15 +14,15 @@ mod within;
 use smallvec::SmallVec;
 
 use crate::bus::emitted::Emitted;
-use crate::bus::panics::{PanicHook, PanicPlace, drop_event, shield};
+use crate::bus::panics::{Owner, PanicHook, PanicPlace, drop_event, shield};
 use crate::bus::pass::{Known, Tapped, Way};
-use crate::bus::routing::{Member, PassFn, Route, Tap, TapKind};
+use crate::bus::routing::{Member, Route, Tap, TapKind};
 use crate::bus::subscriber::{Mailbox, Pushed, Ringer};
 use crate::bus::traced::tell_losses;
 use crate::bus::wakers::call_wakers;
 use crate::cause::Cause;
 use crate::event::{Event, EventShares};
-use crate::sync::{Arc, Hook, Ordering};
+use crate::sync::{Arc, Ordering};
 use crate::topic::Topic;
 
 pub(super) use self::batch::{close_all, deliver_batch, push_batch};
@@ -403,11 +403,11 @@ fn call_tap<T>(tap: &Tap<T>, event: &Event<T>, on_panic: Option<&PanicHook>) {
     let TapKind::Call(hook) = &tap.kind else {
         return;
     };
-    let topic = Some(event.topic());
+    let (topic, owner) = (Some(event.topic()), Some(tap as &dyn Owner));
     // The outer shield as with filters.
-    shield(on_panic, PanicPlace::Destructor, topic, None, || {
+    shield(on_panic, PanicPlace::Destructor, topic, owner, || {
         hook.with(|tap| {
-            shield(on_panic, PanicPlace::Tap, topic, None, || tap(event));
+            shield(on_panic, PanicPlace::Tap, topic, owner, || tap(event));
         });
     });
 }
@@ -423,27 +423,30 @@ fn pass_on<T>(
     let own = Known::default();
     let known = way.and_then(Way::known).unwrap_or(&own);
     for tap in taps {
-        if let TapKind::Pass(hook, _) = &tap.kind {
-            pass_by(hook, events, way, known, on_panic);
-        }
+        pass_by(tap, events, way, known, on_panic);
     }
 }
 
+/// Passes events on by this tap, if that is what it does.
 fn pass_by<T>(
-    hook: &Hook<PassFn<T>>,
+    tap: &Tap<T>,
     events: &[Event<T>],
     way: Option<&Way<'_>>,
     known: &Known,
     on_panic: Option<&PanicHook>,
 ) {
+    let TapKind::Pass(hook, _) = &tap.kind else {
+        return;
+    };
     let tapped = Tapped {
         events,
         way,
         known,
         on_panic,
+        tap,
     };
     // For what the callback captured, which goes here if it is taken away meanwhile.
-    shield(on_panic, PanicPlace::Destructor, None, None, || {
+    shield(on_panic, PanicPlace::Destructor, None, Some(tap), || {
         hook.with(|pass| pass(tapped));
     });
 }
@@ -457,13 +460,13 @@ pub(in crate::bus) fn accepts<T>(
     let Some(filter) = &member.filter else {
         return Some(true);
     };
-    let (topic, name) = (Some(event.topic()), member.name.as_deref());
+    let (topic, owner) = (Some(event.topic()), Some(member as &dyn Owner));
     // The outer shield: if the subscription goes while this is inside its filter, what that captured
     // is dropped on leaving it. The verdict is kept outside, as it stands whatever that drop does.
     let mut verdict = None;
-    shield(on_panic, PanicPlace::Destructor, topic, name, || {
+    shield(on_panic, PanicPlace::Destructor, topic, owner, || {
         filter.with(|filter| {
-            verdict = Some(shield(on_panic, PanicPlace::Filter, topic, name, || {
+            verdict = Some(shield(on_panic, PanicPlace::Filter, topic, owner, || {
                 filter(event)
             }));
         })

@@ -10,13 +10,13 @@ use super::{Delivery, Evicted, Skipped, call_tap, keep_for_later, pass_by, pass_
 use crate::bus::emitted::Emitted;
 use crate::bus::panics::{PanicHook, drop_event};
 use crate::bus::pass::{Known, Way};
-use crate::bus::routing::{Member, PassFn, Route, TapKind};
+use crate::bus::routing::{Member, Route, Tap};
 use crate::bus::subscriber::Pushed;
 use crate::bus::traced::tell_losses;
 use crate::bus::wakers::call_wakers;
 use crate::cause::Cause;
 use crate::event::Event;
-use crate::sync::{Arc, Hook};
+use crate::sync::Arc;
 use crate::topic::Topic;
 
 /// Events of a batch in a row that have one topic.
@@ -229,8 +229,8 @@ fn push_parcel<T>(parcel: &mut Parcel<'_, T>, sum: &mut Emitted, evicted: &mut E
     }
 }
 
-/// What a tap gets of a batch: the tap's number and callback, and the events.
-type Share<'a, T> = (u64, &'a Hook<PassFn<T>>, Vec<Event<T>>);
+/// What a tap gets of a batch.
+type Share<'a, T> = (&'a Tap<T>, Vec<Event<T>>);
 
 /// Calls the taps, event by event.
 fn tap_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>) {
@@ -256,20 +256,20 @@ fn pass_all<T>(runs: &[Together<'_, T>], on_panic: Option<&PanicHook>, way: Opti
     let mut places = HashMap::<u64, usize, foldhash::fast::RandomState>::default();
     for run in runs {
         for tap in &run.route.taps {
-            let TapKind::Pass(hook, _) = &tap.kind else {
+            if tap.is_call() {
                 continue;
-            };
+            }
             let place = *places.entry(tap.id).or_insert_with(|| {
-                shares.push((tap.id, hook, Vec::new()));
+                shares.push((tap, Vec::new()));
                 shares.len() - 1
             });
-            shares[place].2.extend(run.events.iter().cloned());
+            shares[place].1.extend(run.events.iter().cloned());
         }
     }
-    shares.sort_unstable_by_key(|(id, ..)| *id);
+    shares.sort_unstable_by_key(|(tap, _)| tap.id);
     let own = Known::default();
     let known = way.and_then(Way::known).unwrap_or(&own);
-    for (_, hook, events) in shares {
-        pass_by(hook, &events, way, known, on_panic);
+    for (tap, events) in shares {
+        pass_by(tap, &events, way, known, on_panic);
     }
 }
