@@ -5,11 +5,14 @@ use std::collections::HashSet;
 use crate::sync::Mutex;
 use crate::topic::Topic;
 
+/// How many topics are copied under the lock at once, for those who look.
+const CHUNK: usize = 64;
+
 /// The first topics of a bus, up to a limit.
 ///
 /// Asked only where an emit looks a topic's route up anew, which it does once for each topic after each change
-/// of subscriptions: so emits whose route is known pay nothing. The lock is held for one look; no code of the
-/// user's runs under it.
+/// of subscriptions: so emits whose route is known pay nothing. The lock is held for one look, or for a copy of a
+/// few topics; no code of the user's runs under it.
 pub(super) struct Observed {
     limit: usize,
     seen: Mutex<Seen>,
@@ -18,6 +21,8 @@ pub(super) struct Observed {
 #[derive(Default)]
 struct Seen {
     topics: HashSet<Topic, foldhash::fast::RandomState>,
+    /// The same in the order in which they came. None ever goes, so that they can be read in parts.
+    order: Vec<Topic>,
     full: bool,
 }
 
@@ -40,14 +45,25 @@ impl Observed {
         }
         if seen.topics.len() < self.limit {
             seen.topics.insert(topic.clone());
+            seen.order.push(topic.clone());
         } else {
             seen.full = true;
         }
     }
 
-    /// The topics, and whether there were more than it keeps.
+    /// The topics, and whether there were more than it keeps. An emit beside it waits for the copy of a few of them
+    /// at most, however many there are.
     pub(super) fn known(&self) -> (Vec<Topic>, bool) {
-        let seen = self.seen.lock();
-        (seen.topics.iter().cloned().collect(), seen.full)
+        let mut topics = Vec::new();
+        loop {
+            // Room is made before the lock is taken, which may be for all so far.
+            topics.reserve(CHUNK);
+            let seen = self.seen.lock();
+            let rest = &seen.order[topics.len()..];
+            topics.extend(rest.iter().take(CHUNK).cloned());
+            if rest.len() <= CHUNK {
+                return (topics, seen.full);
+            }
+        }
     }
 }

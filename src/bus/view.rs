@@ -151,7 +151,8 @@ pub struct KnownTopics {
 /// bus to bus. Made by [`Bus::view`]; a clone is a view of the same bus.
 ///
 /// It does not keep the bus open. What it says is of this moment, takes a lock that changes of subscriptions take
-/// too, and holds up no emit.
+/// too, and holds up no emit. (With [`observe_topics`](crate::BusBuilder::observe_topics) the first emit on a topic takes
+/// the lock of the topics, which [`topics`](BusView::topics) holds for no longer than a copy of 64 of them takes.)
 ///
 /// ```
 /// use chanbus::Bus;

@@ -195,7 +195,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// The bus and all that is attached to it, now, down to the buses that are fed by it: as a value, a table, a
     /// graph or JSON. See [`Topology`].
     ///
-    /// No emit waits for it; changes of subscriptions do, for a moment. It costs what there is to tell: some
+    /// No emit waits for it; changes of subscriptions do, for a moment (and, with
+    /// [`observe_topics`](crate::BusBuilder::observe_topics), the first emit on a topic, for a shorter one). It costs what there is to tell: some
     /// microseconds for a small bus.
     ///
     /// ```
