@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use crossbeam_channel::{RecvTimeoutError, TrySendError};
+use crossbeam_channel::TrySendError;
 
-pub(crate) use crossbeam_channel::{Receiver, Select, Sender, bounded};
+pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, bounded};
 pub(crate) use once_cell::race::OnceBox;
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{

@@ -1,14 +1,13 @@
 //! Further handles of a subscription, what it asks for, and how it ends.
 
 use std::fmt;
-use std::sync::Weak;
 
 use super::Subscription;
 use super::core::Core;
 use super::routing::Member;
 use crate::error::SubscribeError;
 use crate::pattern::IntoPatterns;
-use crate::sync::{Arc, AtomicBool};
+use crate::sync::{Arc, AtomicBool, Weak};
 
 impl<T: Send + Sync + 'static> Subscription<T> {
     /// Another handle of this subscription: each event goes to one of them.

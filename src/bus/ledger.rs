@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::Location;
-use std::sync::Weak;
 
 use super::routing::{Member, Seat};
 use super::subscriber::Losses;
 use super::view::PublisherStats;
 use crate::pattern::Pattern;
 use crate::sync::Ordering::Relaxed;
-use crate::sync::{Arc, AtomicU64, Padded};
+use crate::sync::{Arc, AtomicU64, Padded, Weak};
 use crate::topic::Topic;
 
 /// One publisher's count of its emits; written by it alone.
@@ -258,11 +257,11 @@ impl<T> Ledger<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, OnceLock, Weak};
+    use std::sync::{Mutex, OnceLock};
 
     use super::Member;
     use crate::event::Event;
-    use crate::sync::Arc;
+    use crate::sync::{Arc, Weak};
     use crate::{Bus, Overflow};
 
     /// Pushes when it is dropped, as a publisher would that had looked at `closed` before it was set.

@@ -1,9 +1,9 @@
 //! A handle that does not keep its bus open.
 
 use std::fmt;
-use std::sync::Weak;
 
 use super::{Bus, Open};
+use crate::sync::Weak;
 
 /// A handle that does not keep its bus open; made by [`Bus::downgrade`].
 ///

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::unmet::{Limit, Unmet, UnmetReason};
 use crate::error::PatternsError;
 use crate::event::Event;
 use crate::pattern::Pattern;
+use crate::sync::Arc;
 
 /// The patterns of which one event is to have one.
 #[derive(Clone)]

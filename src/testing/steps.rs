@@ -13,12 +13,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Weak;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::handlers::{AsyncJob, ExecuteError, Executor, Job, Refusal, Waiting};
-use crate::sync::{Arc, Condvar, Mutex, thread_number};
+use crate::sync::{Arc, Condvar, Mutex, Weak, thread_number};
 
 /// Keeps the jobs of handlers, and runs one at a time on the thread that says so: for tests in which the order of things
 /// is yours, and the same each time.

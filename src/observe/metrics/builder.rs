@@ -5,15 +5,13 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::RecvTimeoutError;
-
 use super::BusMetrics;
 use super::report::Reporter;
 use super::sheet::SharedRecorder;
 use super::source::Source;
 use crate::bus::Bus;
 use crate::handlers::{Dispatcher, Handlers};
-use crate::sync::{Arc, bounded};
+use crate::sync::{Arc, RecvTimeoutError, bounded};
 
 /// How many names a label takes, unless told otherwise: [`BusMetricsBuilder::max_names`].
 ///
