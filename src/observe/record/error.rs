@@ -180,7 +180,7 @@ impl Error for RecordIncomplete {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum PlayError {
-    /// The recording could not be opened, or read further.
+    /// The recording could not be read further. Once what it is read from is mended, the player goes on there.
     Read {
         /// The line that was to be read.
         line: u64,
@@ -194,7 +194,7 @@ pub enum PlayError {
         /// Its version.
         found: u64,
     },
-    /// The bus is closed.
+    /// The bus is closed. On a new one the player goes on.
     Closed {
         /// The last line that was read.
         line: u64,
@@ -227,7 +227,11 @@ impl fmt::Display for PlayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlayError::Read { line, error } => {
-                write!(f, "line {line} of the recording could not be read: {error}")
+                write!(
+                    f,
+                    "line {line} of the recording could not be read: {error}: mend what it is read from, then play on: \
+                     the player goes on where it stopped"
+                )
             }
             PlayError::Version { line, found } => write!(
                 f,
@@ -236,7 +240,11 @@ impl fmt::Display for PlayError {
                 super::line::VERSION
             ),
             PlayError::Closed { line } => {
-                write!(f, "the bus is closed: the recording was played up to line {line}")
+                write!(
+                    f,
+                    "the bus is closed, and stays so; the recording was played up to line {line}: play on to a new \
+                     bus, and the player goes on where it stopped"
+                )
             }
             PlayError::Patterns(PatternsError::Empty) => f.write_str(
                 "a list of patterns is empty: name the topics that Player::patterns is to match, or leave it away \

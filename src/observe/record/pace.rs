@@ -1,4 +1,10 @@
 //! When the next event is due, and who stops the wait for it.
+//!
+//! # Protocol
+//!
+//! One thread plays, any may stop it. A stop is a flag that stays on until a play has ended by it: so one that comes
+//! before the play, or between two, ends the next. Who is to sleep looks at the flag under the lock under which it is
+//! set, and sleeps by giving that lock up: so either he sees the stop, or it finds him asleep and wakes him.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -118,11 +124,14 @@ impl Brake {
     }
 
     pub(super) fn is_on(&self) -> bool {
+        // Relaxed: who looks before he sleeps has the lock, and sees it by that; a look in between that is too early is
+        // made again at the next event.
         self.on.load(Ordering::Relaxed)
     }
 
     /// Whether it was on; it is not any more.
     pub(super) fn release(&self) -> bool {
+        // Relaxed: only the flag itself is decided, and by one step, so that a stop is either seen here or left for later.
         self.on.swap(false, Ordering::Relaxed)
     }
 

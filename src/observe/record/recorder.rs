@@ -243,6 +243,7 @@ impl<T: Send + Sync + 'static> Recorder<T> {
             bytes: all.bytes,
             running,
             full: all.full,
+            // Relaxed: a figure of this moment.
             failing: self.shared.failing.load(Ordering::Relaxed),
             last_error: told.error,
             last_refusal: told.refusal,
@@ -358,7 +359,9 @@ impl<T: Send + Sync + 'static> Recorder<T> {
 
     fn recorded(&self) -> Recorded {
         let shared = &self.shared;
-        // What was written before what was taken, so that no event is counted as written and not as taken.
+        // What was written is read before what was taken, as each event is taken first. Relaxed: figures. Where that lets
+        // the two be seen the other way round, fewer are counted as lost or waiting, for a moment, and never less than
+        // none; once the thread has ended, all are exact by the lock (see `Shared`).
         let written = shared.written.load(Ordering::Relaxed);
         let refused = shared.refused.load(Ordering::Relaxed);
         Recorded {

@@ -79,6 +79,7 @@ impl<T: Send + Sync + 'static> Recording<T> {
     fn run(&mut self) -> Option<Arc<io::Error>> {
         let full = self.record().is_err();
         self.work.sub.close();
+        // Relaxed: see `Shared`.
         self.work.shared.full.store(full, Ordering::Relaxed);
         if !full {
             // What was dropped after the last event that was taken.
@@ -200,6 +201,7 @@ impl<T: Send + Sync + 'static> Recording<T> {
 
     fn end_line(&mut self, full: bool) {
         let (sub, shared) = (&self.work.sub, &self.work.shared);
+        // Relaxed: this thread alone writes them.
         let refused = shared.refused.load(Ordering::Relaxed);
         let lines = shared.written.load(Ordering::Relaxed) + self.work.sink.events_waiting();
         let left = sub.received().saturating_sub(lines + refused);
@@ -226,11 +228,13 @@ impl<T: Send + Sync + 'static> Recording<T> {
         let shared = &self.work.shared;
         let sink = &mut self.work.sink;
         let written = sink.write_out(|taken| {
+            // Relaxed: see `Shared`.
             shared.written.fetch_add(taken.events, Ordering::Relaxed);
             shared.bytes.fetch_add(taken.bytes, Ordering::Relaxed);
         });
         match written.and_then(|()| sink.flush()) {
             Ok(()) => {
+                // Relaxed: see `Shared`.
                 shared.failing.store(false, Ordering::Relaxed);
                 self.due = None;
                 true

@@ -123,10 +123,12 @@ impl Shared {
         let before = self.told.lock().error.replace(Arc::clone(error));
         // It may hold an error of the user's, with a destructor.
         crate::shield::drop_shielded(before);
+        // Relaxed: a figure, as all of them.
         self.failing.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn refuse(&self, reason: &str) {
+        // Relaxed: a figure, as all of them.
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.told.lock().refusal = Some(reason.into());
     }
