@@ -429,7 +429,8 @@
 //! # Looking inside
 //!
 //! An event that does not arrive was dropped, filtered, replaced, or never matched. The bus knows which, of whom, and
-//! where in the source that was made, and tells while the program runs. The short way is to ask what looks wrong:
+//! where in the source that was made, and tells while the program runs. Give buses, subscriptions, handlers and dispatchers
+//! names: all that is told below uses them, and metrics have nothing else. The short way is to ask what looks wrong:
 //!
 //! ```
 //! use chanbus::Bus;
@@ -467,6 +468,12 @@
 //! | what one emit did | the [`Emitted`] that it returns |
 //! | buses of different payloads in one place | [`Bus::view`], [`Topology::of`] |
 //! | topics also from before subscriptions last changed | [`BusBuilder::observe_topics`] |
+//! | where handlers spend their time; which are inside of a call now, and for how long | [`Dispatcher::stats`] (`dispatch`); [`Dispatcher::running`] |
+//! | that somebody falls behind, as it happens | [`SubscriptionBuilder::high_water`], [`Bus::backlogs`] |
+//! | each emit, drop and caught panic, in the log | the feature [`tracing`](#tracing) |
+//! | what panicked, in code of your own | [`BusBuilder::on_panic`] |
+//! | the numbers over time, in Prometheus or the like | `BusMetrics` (feature `metrics`) |
+//! | which events there were, afterwards | `Recorder`, `Player` (feature `json`) |
 //!
 //! What to do about it depends on the cause, which is what a finding says:
 //!
@@ -475,6 +482,7 @@
 //! | [nobody has ever taken from it](DropCause::NeverTaken) | its thread or task does not run, or waits elsewhere; or it is kept for nothing: drop it |
 //! | [its queue is full](DropCause::Behind) | its consumer is slower than its events: a faster one, [several](Subscription::share), fewer events by narrower patterns or a filter, or a policy that suits ([`Overflow`]) |
 //! | [it has room](DropCause::Bursts) | more come at once than it holds: a larger [`capacity`](SubscriptionBuilder::capacity) |
+//! | it is a dispatcher's, and its handlers are quick | one is held up now and then, as by a lock: [`Dispatcher::stats`] has a [`dispatch`](DispatcherStats::dispatch) whose [`max`](Times::max) is far above its [`p50`](Times::p50); while it lasts, [`Dispatcher::running`] names the handler. Mend that wait, or have [capacity](DispatcherBuilder::capacity) for what comes meanwhile |
 //!
 //! A program that runs for long may ask itself from time to time, and say so where it says all else. It needs no
 //! handle that keeps the bus open:
@@ -504,7 +512,8 @@
 //! ```
 //!
 //! None of it is on the way of an event: no emit waits for it, or pays for it when it is not used. Only
-//! changes of subscriptions wait while it reads. `examples/inspect.rs` has all of it at work, and
+//! changes of subscriptions wait while it reads (and, with [`observe_topics`](BusBuilder::observe_topics), the first emit on
+//! a topic, for a copy of 64 others at most). `examples/inspect.rs` has all of it at work, and
 //! `examples/monitor` shows a live bus under load in a terminal.
 //!
 //! # Testing

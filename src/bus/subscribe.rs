@@ -297,7 +297,8 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
     /// Says it on [`Bus::backlogs`] when `events` wait in the queue, and again when no more wait than a
     /// [`low_water`](SubscriptionBuilder::low_water) mark, half of that unless told otherwise.
     ///
-    /// So who falls behind is heard of before events are dropped. Each of the two is said once for each time that it
+    /// So who falls behind is heard of before events are dropped; but for what comes at once and is more than the room that
+    /// is left, as a batch may be: it is said when all of that is in the queue, or dropped. Each of the two is said once for each time that it
     /// happens, in turn; who goes away while behind is said to be back. What a subscription begins with (a replay, what is
     /// retained) does not count. Every emit to a subscription with a mark looks at how much waits, and so does
     /// every take; others pay nothing.

@@ -42,6 +42,9 @@ pub use self::builder::{BusMetricsBuilder, DEFAULT_METRIC_NAMES};
 /// # Ok::<(), chanbus::Error>(())
 /// ```
 ///
+/// A bus that is made of others, by [`filtered`](Bus::filtered) and its kin, is not found by itself: it is added by hand, and
+/// under a name, as it has none: [`bus_as`](BusMetricsBuilder::bus_as).
+///
 /// # What it reports
 ///
 /// | Name | Kind | Unit | Labels | From |
@@ -85,7 +88,8 @@ pub use self::builder::{BusMetricsBuilder, DEFAULT_METRIC_NAMES};
 ///
 /// **Labels are bounded.** A label takes [so many](BusMetricsBuilder::max_names) names, the first that
 /// come: of buses, and of subscriptions for each of these; all further ones are `(other)`. What has no name, or an empty
-/// one, is `(unnamed)`. Names are cut after 100 characters, and control characters replaced. Several of one name, buses or
+/// one, is `(unnamed)`: all unnamed subscriptions of a bus are one line, as numbers and places would make ever new
+/// lines as subscriptions come and go. To tell them apart give them [names](crate::SubscriptionBuilder::name). Names are cut after 100 characters, and control characters replaced. Several of one name, buses or
 /// subscriptions, are added up, also those of several reporters to one recorder; only of quantiles, which
 /// have no sum, the last told stands.
 ///
