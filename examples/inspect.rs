@@ -1,13 +1,13 @@
 //! Looking inside a running program: who drops events and why, who hears a topic, what looks wrong.
 //!
 //! ```text
-//! cargo run --example inspect
-//! cargo run --example inspect -- --dot | dot -Tsvg > topology.svg
+//! cargo run --release --example inspect
+//! cargo run --release --example inspect -- --dot | dot -Tsvg > topology.svg
 //! ```
 //!
 //! A small program with a few faults: a logger that nobody reads, a typing error in a pattern, a handler for
 //! the wrong capital letter, a derived bus whose subscriber is too slow. Each is found from outside, by
-//! asking the bus.
+//! asking the bus. If one is not, the example fails, and says which.
 
 #![allow(
     clippy::print_stdout,
@@ -18,7 +18,7 @@ use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
-use chanbus::{Bus, Dispatcher, Drain, Finding, Handlers, Overflow};
+use chanbus::{Bus, Dispatcher, Drain, DropCause, Finding, Handlers, Overflow, Topology};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let only_dot = std::env::args().any(|argument| argument == "--dot");
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .overflow(Overflow::Latest)
         .subscribe()?;
     // Nobody reads it, and it has no name: only its place tells who it is.
-    let _log = bus.subscription("**").capacity(10).subscribe()?;
+    let log = bus.subscription("**").capacity(10).subscribe()?;
     // A slip of the pen.
     let _done = bus.subscription("scan.finishd").name("done").subscribe()?;
     // Too slow, one bus further down.
@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     bus.emit("scan.finished", 100)?;
     dispatcher.stop(Drain::Within(Duration::from_secs(5)))?;
     let now = bus.topology().since(&before);
+    check(&now, (bus.view().id(), log.id()))?;
 
     if only_dot {
         print!("{}", now.to_dot());
@@ -90,6 +91,68 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("\nWho hears {topic}?\n\n{}", bus.explain(topic)?);
     }
 
-    println!("\nA picture of it: cargo run --example inspect -- --dot | dot -Tsvg > topology.svg");
+    println!(
+        "\nA picture of it: cargo run --release --example inspect -- --dot | dot -Tsvg > topology.svg"
+    );
     Ok(())
+}
+
+/// Whether all faults that were planted are found, and nobody is blamed who has none. `log` is the logger's bus and
+/// its number there, as it has no name.
+fn check(now: &Topology, log: (u64, u64)) -> Result<(), String> {
+    let lint = now.lint();
+    let found = |is_it: &dyn Fn(&Finding) -> bool| lint.findings.iter().any(is_it);
+    let drops = |whose: &str| {
+        found(&|it| matches!(it, Finding::Drops { name: Some(name), .. } if **name == *whose))
+    };
+    let never_matched = |asked: &str, whose: &str| {
+        found(&|it| match it {
+            Finding::NeverMatched {
+                called,
+                pattern,
+                near,
+                ..
+            } => pattern.as_str() == asked && called.contains(whose) && !near.is_empty(),
+            _ => false,
+        })
+    };
+    let unread = found(&|it| match it {
+        Finding::Drops {
+            bus,
+            subscription,
+            cause,
+            ..
+        } => (*bus, *subscription) == log && *cause == DropCause::NeverTaken,
+        _ => false,
+    });
+    let explanation = now
+        .explain("scan.started")
+        .map_err(|error| error.to_string())?;
+    let mut near = explanation.buses.iter().flat_map(|bus| &bus.near);
+    let faults = [
+        ("the logger that nobody reads", unread),
+        (
+            "the subscriber that is too slow, one bus further down",
+            drops("alarms"),
+        ),
+        (
+            "the slip of the pen in a pattern",
+            never_matched("scan.finishd", "`done`"),
+        ),
+        (
+            "the capital letter in a handler's pattern",
+            never_matched("Scan.started", "`greet`"),
+        ),
+        (
+            "who nearly hears `scan.started`",
+            near.any(|near| near.name.as_deref() == Some("greet")),
+        ),
+        ("that the panel keeps up", !drops("panel")),
+    ];
+    match faults.iter().find(|(_, is_found)| !is_found) {
+        None => Ok(()),
+        Some((fault, _)) => Err(format!(
+            "this was not found: {fault}. What was found:\n{lint}"
+        )),
+    }
 }
