@@ -452,7 +452,7 @@
 //!
 //! ```text
 //! - subscriber #0 (src/main.rs:4) has DROPPED 301 of 501 events
-//!     why: nobody has taken any event from it: does its thread or task run, and receive?
+//!     why: nobody has taken any event from it: its thread or task does not run, does not receive, or waits elsewhere, as on another subscription
 //!     now: 200 of 200 wait; full, DropNewest refuses each further event
 //! - no event has ever matched `scan.finishd` of subscriber `done` (src/main.rs:5)
 //!     near: `scan.finishd` has `finishd` where `scan.finished` has `finished`: a slip of the pen?
@@ -481,8 +481,10 @@
 //! |---|---|
 //! | [nobody has ever taken from it](DropCause::NeverTaken) | its thread or task does not run, or waits elsewhere; or it is kept for nothing: drop it |
 //! | [its queue is full](DropCause::Behind) | its consumer is slower than its events: a faster one, [several](Subscription::share), fewer events by narrower patterns or a filter, or a policy that suits ([`Overflow`]) |
+//! | [nobody takes from it any more](DropCause::Stuck) | its thread or task has ended, or waits for something: a lock, an answer, another subscription. Told by [rates](Topology::since) only |
+//! | [more topics wait than it holds](DropCause::Topics) | it keeps the latest of each topic: a capacity for all topics that match, or narrower patterns |
 //! | [it has room](DropCause::Bursts) | more come at once than it holds: a larger [`capacity`](SubscriptionBuilder::capacity) |
-//! | it is a dispatcher's, and its handlers are quick | one is held up now and then, as by a lock: [`Dispatcher::stats`] has a [`dispatch`](DispatcherStats::dispatch) whose [`max`](Times::max) is far above its [`p50`](Times::p50); while it lasts, [`Dispatcher::running`] names the handler. Mend that wait, or have [capacity](DispatcherBuilder::capacity) for what comes meanwhile |
+//! | it is a dispatcher's, and its handlers are quick | one is held up now and then, as by a lock; the finding names it: [`Dispatcher::stats`] has a [`dispatch`](DispatcherStats::dispatch) whose [`max`](Times::max) is far above its [`p50`](Times::p50); while it lasts, [`Dispatcher::running`] names the handler. Mend that wait, or have [capacity](DispatcherBuilder::capacity) for what comes meanwhile |
 //!
 //! A program that runs for long may ask itself from time to time, and say so where it says all else. It needs no
 //! handle that keeps the bus open:
@@ -496,9 +498,9 @@
 //!     while !bus.stats().closed {
 //!         std::thread::sleep(every);
 //!         let now = Topology::of(bus).since(&before);
-//!         let lint = now.lint();
-//!         if !lint.findings.is_empty() {
-//!             eprintln!("{lint}");
+//!         // Of two topologies it knows which losses went on in between.
+//!         for loss in now.lint().losing() {
+//!             eprintln!("{loss}");
 //!         }
 //!         before = now;
 //!     }
