@@ -252,6 +252,34 @@ mod looked_at {
             }
         }
         updates(quick);
+        looks(quick);
+    }
+
+    /// What it takes to look at a bus with so many subscriptions and topics, each of which one hears.
+    fn looks(quick: bool) {
+        for subscriptions in [10, 1_000] {
+            let bus: Bus<Payload> = must(
+                Bus::builder()
+                    .max_subscribers(subscriptions)
+                    .observe_topics(subscriptions)
+                    .build(),
+            );
+            let topic = |n| format!("scan.file.n{n}");
+            let subs: Vec<_> = (0..subscriptions)
+                .map(|n| must(bus.subscribe(topic(n))))
+                .collect();
+            for n in 0..subscriptions {
+                must(bus.emit(topic(n), PAYLOAD));
+            }
+            let looks = if quick { 1 } else { 100 };
+            let whole = nanos(looks, || drop(black_box(bus.topology()))) / 1_000.0;
+            let topology = bus.topology();
+            let lint = nanos(looks, || drop(black_box(topology.lint()))) / 1_000.0;
+            println!(
+                "{subscriptions} subscriptions: a topology {whole:.0} us, its lint {lint:.0} us"
+            );
+            drop(subs);
+        }
     }
 
     /// What one update takes, which emits do not wait for.
