@@ -67,3 +67,25 @@ impl Observed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copied in parts, it is whole: in order, without a hole or a topic twice, and told to be full only where it is.
+    #[test]
+    fn all_topics_come_back_however_many_there_are() {
+        for count in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 1] {
+            let topics: Vec<Topic> = (0..count)
+                .map(|n| Topic::new(format!("t{n}")).unwrap())
+                .collect();
+            let observed = Observed::new(count);
+            for topic in topics.iter().chain(&topics) {
+                observed.note(topic);
+            }
+            assert_eq!(observed.known(), (topics.clone(), false));
+            observed.note(&Topic::new("more").unwrap());
+            assert_eq!(observed.known(), (topics, true));
+        }
+    }
+}
