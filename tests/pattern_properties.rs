@@ -1,6 +1,7 @@
 //! Patterns against slow and obvious twins: a naive matcher, and plain enumeration of topics.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use chanbus::{Pattern, Syntax, Topic};
 use proptest::prelude::*;
@@ -143,6 +144,32 @@ fn relations_between_small_patterns_are_exact() {
                     "{left:?} is {right:?}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn patterns_are_equal_ordered_and_hashed_by_syntax_and_canonical_text() {
+    let hash = |pattern: &Pattern| BuildHasherDefault::<DefaultHasher>::default().hash_one(pattern);
+    let flat = |text| Pattern::flat(text).unwrap();
+    let segmented = |text| Pattern::new(text).unwrap();
+    assert_eq!(segmented("a.**.**"), segmented("a.**"));
+    assert_eq!(hash(&segmented("a.**.**")), hash(&segmented("a.**")));
+    // Of different ones in the order of this list, each is less than all that come later.
+    let all = [
+        segmented("a.*"),
+        segmented("a.**"),
+        segmented("b"),
+        flat("a.*"),
+        flat("b"),
+    ];
+    for (at, one) in all.iter().enumerate() {
+        for (place, other) in all.iter().enumerate() {
+            let expected = at.cmp(&place);
+            assert_eq!(one.cmp(other), expected, "{one} {other}");
+            assert_eq!(one.partial_cmp(other), Some(expected), "{one} {other}");
+            assert_eq!(one == other, at == place, "{one} {other}");
+            assert_eq!(hash(one) == hash(other), at == place, "{one} {other}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::pattern::Pattern;
 use crate::sync::Arc;
 use crate::topic::Topic;
 
-/// One thing that looks wrong; part of a [`Lint`]. Its `Display` is a line, with a few below it that say more.
+/// One thing that looks wrong; part of a [`Lint`](crate::Lint). Its `Display` is a line, with a few below it that say more.
 ///
 /// ```
 /// # use chanbus::Bus;
