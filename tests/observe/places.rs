@@ -208,7 +208,12 @@ fn a_bridge_has_the_line_where_it_was_made() {
         .start()
         .unwrap();
     assert_eq!(only(&bus), at(line));
+    assert_eq!(bus.stats().subscriptions[0].name.as_deref(), Some("bridge"));
     drop(bridge);
+    let named = chanbus::Bridge::builder(&bus).name("till-1").export("a");
+    let named = named.servers(["nats://127.0.0.1:1"]).codec(chanbus::Json);
+    let _bridge = named.start().unwrap();
+    assert_eq!(bus.stats().subscriptions[0].name.as_deref(), Some("till-1"));
 }
 
 #[test]

@@ -201,7 +201,8 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
         self
     }
 
-    /// By what name it is known, to the server and to other bridges. Two bridges of one name take each other's
+    /// By what name it is known: to the server, to other bridges, and to those who look at the bus, where its subscription is
+    /// called so (`bridge` without a name). Two bridges of one name take each other's
     /// messages for their own, so each process wants one of its own, the same after each start. Without
     /// one, a bridge knows its own messages of this start only, which does where the server keeps none.
     ///

@@ -90,7 +90,7 @@ impl<T: Send + Sync + 'static, C> BridgeBuilder<T, C> {
             false => Some(
                 self.bus
                     .subscription(&self.exports)
-                    .name("bridge")
+                    .name(self.name.as_deref().unwrap_or("bridge"))
                     .location(self.location)
                     .role(Role::Bridge)
                     .capacity(self.capacity)

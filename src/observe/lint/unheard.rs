@@ -22,7 +22,9 @@ pub(super) type Topics<'a> = BTreeMap<&'a Topic, Known>;
 /// What a bus knows of a topic.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
-    /// Somebody may hear it, or it is passed on.
+    /// A subscription matches.
+    subscribed: bool,
+    /// That, or a tap, and so perhaps another bus.
     routed: bool,
     /// Its latest event is retained.
     retained: bool,
@@ -36,12 +38,14 @@ pub(super) fn topics_of(bus: &BusNode) -> Topics<'_> {
     }
     let known = bus.topics.topics.iter().map(|it| {
         let known = Known {
+            subscribed: it.subscriptions > 0,
             routed: it.subscriptions > 0 || it.taps > 0,
             retained: it.retained,
         };
         (&it.topic, known)
     });
     let maybe = Known {
+        subscribed: false,
         routed: true,
         retained: false,
     };
@@ -80,6 +84,8 @@ struct Net<'a> {
     passes: Vec<Vec<(usize, usize)>>,
     /// Of each bus: it has topics that no bus has which leads to it.
     makes_topics: Vec<bool>,
+    /// Of each bus: it has a dispatcher, which may have no handler for what it subscribes to.
+    dispatches: Vec<bool>,
 }
 
 impl<'a> Net<'a> {
@@ -114,6 +120,7 @@ impl<'a> Net<'a> {
             topics,
             passes,
             makes_topics,
+            dispatches: buses.iter().map(dispatches).collect(),
         }
     }
 
@@ -189,6 +196,8 @@ impl<'a> Net<'a> {
         match self.topics[place].get(topic) {
             None if self.makes_topics[place] => return Hears::Yes,
             Some(known) if known.retained => return Hears::Yes,
+            // Without a look at each subscription, of which there may be many.
+            Some(known) if known.subscribed && !self.dispatches[place] => return Hears::Yes,
             Some(known) if !known.routed => return Hears::No,
             _ => {}
         }
@@ -209,6 +218,11 @@ impl<'a> Net<'a> {
         }
         unhandled
     }
+}
+
+fn dispatches(bus: &BusNode) -> bool {
+    let mut subs = bus.stats.subscriptions.iter();
+    subs.any(|sub| sub.role == Role::Dispatcher)
 }
 
 enum Hears {
