@@ -196,8 +196,8 @@ impl<T: Send + Sync + 'static> Bus<T> {
     /// graph or JSON. See [`Topology`].
     ///
     /// No emit waits for it; changes of subscriptions do, for a moment (and, with
-    /// [`observe_topics`](crate::BusBuilder::observe_topics), the first emit on a topic, for a shorter one). It costs what there is to tell: some
-    /// microseconds for a small bus.
+    /// [`observe_topics`](crate::BusBuilder::observe_topics), the first emit on a topic, for a shorter one). It costs what there is to tell: 2 µs
+    /// for 10 subscriptions, 0.2 ms for 1,000 (`docs/performance.md`).
     ///
     /// ```
     /// # use chanbus::Bus;
