@@ -197,10 +197,12 @@ impl<'p, T: Send + Sync + 'static> Ask<'p, T> {
                 break;
             }
         }
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(Err(self.unmet(UnmetReason::TimedOut, limit, place))),
-            Poll::Pending => Poll::Pending,
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
         }
+        // What came after the look above came before the timer ended: whoever emits, and then moves the time on, is heard.
+        let late = self.look();
+        Poll::Ready(late.map_err(|_| self.unmet(UnmetReason::TimedOut, limit, place)))
     }
 
     async fn before<F: Future>(

@@ -234,10 +234,11 @@ impl TestTime {
         }
         let number = state.add(due, None);
         self.0.changed.notify_all();
-        while self.now() < due {
+        // Who moved the hand far enough has taken it out, and that stands, wherever the clock was set since. The hand is
+        // looked at for a clock that was moved by itself.
+        while state.has(number) && self.now() < due {
             self.0.changed.wait(&mut state);
         }
-        // Whoever moved the hand has done so, unless the clock was moved by itself.
         state.remove(number);
     }
 
@@ -370,6 +371,10 @@ impl State {
         self.next += 1;
         self.sleepers.push(Sleeper { number, due, waker });
         number
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.sleepers.iter().any(|it| it.number == number)
     }
 
     fn remove(&mut self, number: u64) -> Option<Sleeper> {

@@ -4,6 +4,7 @@
 
 mod capture;
 mod faults;
+mod hostile;
 mod probe;
 mod reports;
 mod single;
