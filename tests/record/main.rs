@@ -8,6 +8,7 @@ mod common;
 
 mod damage;
 mod ends;
+mod hostile;
 mod memory;
 mod pace;
 mod recorder;

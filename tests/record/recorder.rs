@@ -155,6 +155,8 @@ fn events_that_the_codec_refuses_or_panics_over_leave_a_line_with_the_reason() {
         assert!(line.contains(reason), "{line}");
     }
     assert!(recorder.stats().last_refusal.unwrap().contains("1025"));
+    let end = "{\"end\":\"done\",\"written\":2,\"missed\":4}\n";
+    assert!(tape.text().ends_with(end), "{}", tape.text());
     let (played, events) = play::<u32>(&tape.bytes());
     assert_eq!((played.missed, played.damaged, events.len()), (4, 0, 2));
 }
@@ -281,6 +283,10 @@ fn a_file_is_gone_on_with_even_behind_a_line_that_was_cut() {
     let played = player.play(&bus).unwrap();
     assert_eq!((played.emitted, played.damaged), (2, 1));
     assert!(played.whole);
+    // The line that says what it is was not lost behind the cut one.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let headers = text.lines().filter(|it| it.starts_with("{\"chanbus\""));
+    assert_eq!(headers.count(), 2);
     std::fs::remove_file(&path).unwrap();
 }
 

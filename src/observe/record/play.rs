@@ -207,10 +207,13 @@ impl<R: BufRead, C> Player<R, C> {
             match self.next(braked)? {
                 Next::Event(ready) => {
                     let event = self.finish(ready);
-                    if self.emit(bus, event.clone())? {
+                    let taken = self.emit(bus, event.clone());
+                    if let Ok(true) = taken {
                         return Ok(Some(event));
                     }
+                    // Its payload is the user's.
                     drop_shielded(event);
+                    taken?;
                 }
                 Next::End => return Ok(None),
                 Next::Stopped => {
@@ -321,21 +324,21 @@ impl<R: BufRead, C> Player<R, C> {
                 continue;
             }
             self.played.whole = false;
-            let wanted = Wanted {
+            let mut wanted = Wanted {
                 patterns: &self.patterns,
                 before,
                 from_nanos: self.from_time.map_or(0, clock::to_nanos),
             };
-            let found = found(&line, &self.codec, &wanted);
+            let found = found(&line, &self.codec, &mut wanted);
+            if wanted.from_nanos == 0 {
+                self.from_time = None;
+            }
             if first && !matches!(found, Ok(Found::Header { .. }) | Err(_)) {
                 let detail = "it does not say what it is; it may have lost its first lines";
                 self.played.damaged(number, DamageKind::Header, detail);
             }
             match found {
-                Ok(Found::Event(ready)) => {
-                    self.from_time = None;
-                    return Ok(Next::Event(ready));
-                }
+                Ok(Found::Event(ready)) => return Ok(Next::Event(ready)),
                 Ok(Found::Skipped) => self.played.skipped += 1,
                 Ok(Found::Header { version }) if version == line::VERSION => {}
                 Ok(Found::Header { version }) => {
@@ -359,6 +362,7 @@ struct Wanted<'a> {
     patterns: &'a [Pattern],
     /// None of this line.
     before: bool,
+    /// None before one of this time; 0 from then on, whether that one is played or not.
     from_nanos: u64,
 }
 
@@ -372,7 +376,7 @@ type Harm = (DamageKind, String);
 fn found<T, C: Codec<T>>(
     line: &RawLine<'_>,
     codec: &C,
-    wanted: &Wanted<'_>,
+    wanted: &mut Wanted<'_>,
 ) -> Result<Found<T>, Harm> {
     if line.is_too_long() {
         let (length, kept) = (line.length, line.bytes.len());
@@ -398,11 +402,12 @@ fn found<T, C: Codec<T>>(
 fn event<T, C: Codec<T>>(
     raw: RawEvent<'_>,
     codec: &C,
-    wanted: &Wanted<'_>,
+    wanted: &mut Wanted<'_>,
 ) -> Result<Found<T>, Harm> {
     if wanted.before || raw.nanos < wanted.from_nanos {
         return Ok(Found::Skipped);
     }
+    wanted.from_nanos = 0;
     let topic =
         |text: String| Topic::new(text).map_err(|error| (DamageKind::Topic, error.to_string()));
     let name = topic(raw.topic)?;

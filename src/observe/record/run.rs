@@ -113,7 +113,11 @@ impl<T: Send + Sync + 'static> Recording<T> {
             }
             // Made anew each time, as it waits for another time each time. It holds nothing.
             let beat = self.work.sub.heartbeats(wait).next();
-            self.conflations()?;
+            if let Err(full) = self.conflations() {
+                // It may hold an event, whose payload is the user's.
+                drop_shielded(beat);
+                return Err(full);
+            }
             match beat {
                 Some(Beat::Event(event)) => {
                     let done = self.event(&event);

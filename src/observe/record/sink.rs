@@ -220,13 +220,13 @@ mod tests {
 
     #[test]
     fn only_lines_that_were_taken_whole_count() {
-        struct Five;
+        struct Seven;
 
-        impl Write for Five {
+        impl Write for Seven {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                // The rest of the disk.
+                // The rest of the disk: all of the second line but its line feed.
                 match bytes.len() {
-                    12 => Ok(5),
+                    12 => Ok(7),
                     _ => Err(ErrorKind::StorageFull.into()),
                 }
             }
@@ -236,7 +236,7 @@ mod tests {
             }
         }
 
-        let mut sink = Sink::new(Box::new(Five));
+        let mut sink = Sink::new(Box::new(Seven));
         for line in ["abc\n", "def\n", "ghi\n"] {
             sink.push_event(line.as_bytes());
         }
@@ -246,10 +246,10 @@ mod tests {
         assert_eq!(
             taken,
             [Taken {
-                bytes: 5,
+                bytes: 7,
                 events: 1
             }]
         );
-        assert_eq!(sink.waiting(), 7);
+        assert_eq!(sink.waiting(), 5);
     }
 }
