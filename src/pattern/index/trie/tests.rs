@@ -90,3 +90,16 @@ fn what_a_clone_shares_is_not_among_what_dies() {
     drop(clone);
     assert_eq!(count(&mut trie), 200);
 }
+
+#[test]
+fn each_level_tells_keys_apart_by_bits_of_its_own() {
+    for level in 0..16 {
+        let mut trie = Trie::default();
+        for digit in 0..16_u8 {
+            let hash = u64::from(digit) << (4 * level);
+            *trie.entry(hash, &digit, || (digit, 0)) = 1;
+        }
+        // A branch for each level down to that one, which alone has many slots.
+        assert_eq!(trie.weight(|_| 0), level + 1 + 16);
+    }
+}
