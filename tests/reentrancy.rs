@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use chanbus::{Bus, Cause, EmitError, Event, Overflow, WeakBus};
+use chanbus::{Bus, Cause, EmitError, Event, Overflow, Topic, WeakBus};
 use common::places::{Act, PLACES, Stage, use_all_of};
 use common::{Hooked, guarded, hooked};
 
@@ -212,6 +212,29 @@ fn p10_a_circle_of_emits_ends_at_the_end_of_a_thread_too() {
         assert_eq!(circle.ends.load(Ordering::SeqCst), 2);
         drop(taps);
     });
+}
+
+#[test]
+fn a_destructor_knows_the_event_that_pushed_its_own_out_and_what_caused_that() {
+    let bus = Bus::<Hooked>::builder()
+        .capacity(1)
+        .overflow(Overflow::DropOldest);
+    let bus = bus.build().unwrap();
+    let _sub = bus.subscribe("a").unwrap();
+    let seen = Arc::new(Mutex::new(None));
+    let payload = {
+        let seen = Arc::clone(&seen);
+        hooked(move || *seen.lock().unwrap() = Cause::current())
+    };
+    bus.emit("a", payload).unwrap();
+    let topics = ["first", "second"].map(|topic| Topic::new(topic).unwrap());
+    // Set by hand, and not by the scope that the emit is in, which a destructor would see anyway.
+    let event = Event::draft("a", hooked(|| {})).cause(Cause::of_topics(topics).unwrap());
+    bus.emit_event(event.build().unwrap()).unwrap();
+    assert_eq!(
+        seen.lock().unwrap().as_ref().unwrap().to_string(),
+        "first > second > a"
+    );
 }
 
 #[test]
