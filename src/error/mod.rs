@@ -16,4 +16,6 @@ pub(crate) use text::Fault;
 pub use text::{PatternError, PatternsError, TextErrorKind, TopicError};
 #[cfg(feature = "nats")]
 pub(crate) use words::Excerpt;
+#[cfg(feature = "json")]
+pub(crate) use words::shortened;
 pub(crate) use words::{Plain, boundary_before};

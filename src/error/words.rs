@@ -101,6 +101,18 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
+/// The beginning of a text from elsewhere: an error about a megabyte does not hold it.
+#[cfg(feature = "json")]
+pub(crate) fn shortened(text: &str) -> Box<str> {
+    const KEPT: usize = 160;
+
+    let mut kept = text[..boundary_before(text, KEPT)].to_owned();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept.into()
+}
+
 /// The last character boundary of `text` at or before byte `at`.
 pub(crate) fn boundary_before(text: &str, at: usize) -> usize {
     // Byte 0 is a boundary, so there always is one.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::{MAX_CAUSES, MAX_METADATA};
-use crate::error::boundary_before;
+use crate::error::shortened;
 
 /// What is wrong with a header of an [`Envelope`](crate::Envelope).
 ///
@@ -84,17 +84,6 @@ impl Fault {
         let detail = Some(shortened(&detail.to_string()));
         Fault { kind, detail }
     }
-}
-
-/// An error about a megabyte does not hold it.
-fn shortened(text: &str) -> Box<str> {
-    const KEPT: usize = 160;
-
-    let mut kept = text[..boundary_before(text, KEPT)].to_owned();
-    if kept.len() < text.len() {
-        kept.push('…');
-    }
-    kept.into()
 }
 
 impl EnvelopeError {

@@ -46,7 +46,7 @@ use unmatched::never_matched;
 ///
 /// # What it can know
 ///
-/// Losses are exact. Their [cause](DropCause) is taken from one moment, so that a look at another one may find another:
+/// Losses are exact, and counted, as all else here, since the bus was made or [reset](Bus::reset). Their [cause](DropCause) is taken from one moment, so that a look at another one may find another:
 /// ask several times, or ask a topology that has [rates](Topology::since), which knows what happened in between. A
 /// subscription that nothing ever matched is told exactly; so is a handler that was never called or skipped. Of several
 /// patterns of one subscription of which some match, the others are told only where the bus knows all its topics:

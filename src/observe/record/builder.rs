@@ -11,10 +11,10 @@ use super::line::{self, END_ROOM};
 use super::run::{Work, run};
 use super::shared::Shared;
 use super::sink::Sink;
-use super::{DEFAULT_MAX_LINE, DEFAULT_RECORDER_CAPACITY, RecordError, Recorder, shortened};
+use super::{DEFAULT_MAX_LINE, DEFAULT_RECORDER_CAPACITY, RecordError, Recorder};
 use crate::bus::{Bus, Overflow};
 use crate::codec::{Codec, Json};
-use crate::error::PatternsError;
+use crate::error::{PatternsError, shortened};
 use crate::pattern::{IntoPatterns, Pattern};
 use crate::sync::Arc;
 

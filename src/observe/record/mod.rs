@@ -39,8 +39,6 @@ pub use self::played::Played;
 pub use self::player::Player;
 pub use self::recorder::{Recorded, Recorder, RecorderStats};
 
-use crate::error::boundary_before;
-
 /// How many events wait for a [`Recorder`]'s thread unless told otherwise: 10,000.
 ///
 /// ```
@@ -58,14 +56,3 @@ pub const DEFAULT_MAX_LINE: usize = 1 << 20;
 
 /// How many pieces of metadata a line may have: what finds them by name looks at each.
 const MAX_METADATA: usize = 1_024;
-
-/// A report about a megabyte does not hold it.
-fn shortened(text: &str) -> Box<str> {
-    const KEPT: usize = 160;
-
-    let mut kept = text[..boundary_before(text, KEPT)].to_owned();
-    if kept.len() < text.len() {
-        kept.push('…');
-    }
-    kept.into()
-}

@@ -1,6 +1,7 @@
 //! What was played.
 
-use super::{Damage, DamageKind, shortened};
+use super::{Damage, DamageKind};
+use crate::error::shortened;
 
 /// How many damaged lines are kept; all are counted.
 const KEPT: usize = 100;

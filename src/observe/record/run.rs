@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::line::{self, END_ROOM, Why};
 use super::shared::{Order, Shared};
-use super::shortened;
 use super::sink::Sink;
 use crate::bus::{Beat, Overflow, Subscription};
 use crate::cause::Cause;
 use crate::codec::{Codec, shielded};
+use crate::error::shortened;
 use crate::event::Event;
 use crate::shield::{caught, drop_shielded, told};
 use crate::sync::{Arc, Ordering};

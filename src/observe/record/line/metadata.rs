@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Pieces {
                 )));
             }
             let Some(value) = value(read) else {
-                let name = super::super::shortened(&name);
+                let name = crate::error::shortened(&name);
                 return Err(A::Error::custom(format_args!(
                     "the metadata {name:?} is no text, number, `true` or `false`"
                 )));
