@@ -4,10 +4,15 @@
 //!
 //! `turns` counts how often it was told that the mailbox went above its mark, or came back: odd while it is above. Whoever
 //! changes how much waits, a publisher after its push or a consumer after its take, looks afterwards
-//! ([`Mailbox::see_mark`]): at `turns`, then at how much waits. If the two disagree it tries a lock, and with it makes the
+//! ([`Mailbox::see_mark`]): at `turns`, and at how much waits. If the two disagree it tries a lock, and with it makes the
 //! turn and tells it; and looks again, after giving the lock back. Only who has the lock changes `turns`, so each turn is
 //! told once, and in order. The lock is only ever tried: nobody waits for it, and what is told may itself push and take
 //! here.
+//!
+//! *Who sees that they agree* has done enough (so a publisher mostly is done when it asked whether the mailbox
+//! [`wants_more`](Mailbox::wants_more)), and needs no fence for it, as with the handshakes of the parent module: its push or take was a sequentially consistent update of the queue (see `Queue::try_push`), or under the lock of what
+//! waits aside, and it reads `turns` after that. So either it sees a turn, or who made that turn sees the push or
+//! take, as that one looks again behind a full fence.
 //!
 //! *Who does not get the lock* leaves what it saw to the holder. Between what one wrote (the queue or `turns`, and that
 //! the lock is free) and what it then reads (the other one, and whether the lock is free) each has a full fence. So either
@@ -20,7 +25,7 @@
 
 use super::super::conflate::Keyed;
 use super::{MARKED, Mailbox};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::Ordering::{Relaxed, SeqCst};
 use crate::sync::{AtomicU64, Mutex, Queue, fence_full};
 
 /// What is done at each turn, outside of all locks but the one that is only tried: `true` for one upwards, and how much
@@ -63,6 +68,7 @@ impl Mark {
     }
 
     /// Makes the turns that are due, and tells them.
+    #[cold]
     fn see(&self, depth: impl Fn() -> usize) {
         for _ in 0..MOST {
             // After the push or the take that this follows, or after the lock was given back below.
@@ -86,8 +92,8 @@ impl Mark {
 
     /// The turn that is to be made when so much waits.
     fn due(&self, depth: usize) -> Option<u64> {
-        // Relaxed: the fences order it.
-        let turns = self.turns.load(Relaxed);
+        // SeqCst, after the push or take: see "Who sees that they agree". Behind a fence it would not need it.
+        let turns = self.turns.load(SeqCst);
         let is_due = if is_above(turns) {
             depth <= self.low
         } else {
@@ -132,13 +138,18 @@ impl<E: Keyed> Mailbox<E> {
     /// user's code: to be called outside of all locks.
     #[inline]
     pub(crate) fn see_mark(&self) {
-        #[cold]
-        fn see<E: Keyed>(mailbox: &Mailbox<E>, mark: &Mark) {
-            mark.see(|| mailbox.waiting());
+        if let Some(mark) = &self.mark
+            && self.is_turn_due()
+        {
+            mark.see(|| self.waiting());
         }
-        if let Some(mark) = &self.mark {
-            see(self, mark);
-        }
+    }
+
+    /// Whether the push or the take that this follows turns it; if not, that one need not [look](Mailbox::see_mark).
+    #[inline(never)]
+    pub(super) fn is_turn_due(&self) -> bool {
+        let mark = self.mark.as_ref();
+        mark.is_some_and(|mark| mark.due(self.waiting()).is_some())
     }
 
     /// After a take, unless its consumers do that themselves.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Aside, Bell, ENDED, Mailbox, Pushed, Ringer};
+use super::{Aside, Bell, ENDED, MARKED, Mailbox, Pushed, Ringer};
 use crate::bus::conflate::{Keyed, Offer};
 use crate::bus::overflow::Overflow;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -194,7 +194,9 @@ impl<E: Keyed> Mailbox<E> {
     #[inline]
     pub(crate) fn wants_more(&self) -> bool {
         // SeqCst, after the push: see "A message behind the token", and the files of those who wait.
-        self.demands.load(SeqCst) != 0
+        let demands = self.demands.load(SeqCst);
+        // Most that have a mark are far from it.
+        demands != 0 && (demands != MARKED || self.is_turn_due())
     }
 
     /// Whether the consumers have left, so that who pushed must settle.
