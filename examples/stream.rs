@@ -43,19 +43,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (events, missed, idle)
     });
 
-    // Two streams beside a timer. What a `select!` drops half way is in the queue still.
+    // Two streams beside a timer. What a `select!` drops half way is in the queue still. One that has ended is not asked again:
+    // by `Some(..) = clicks.next()` alone the timer would be waited for when both have.
     let mut clicks = bus.subscribe("ui.click")?.into_stream();
     let mut keys = bus.subscribe("ui.key")?.into_stream();
     let input = tokio::spawn(async move {
         let mut seen = Vec::new();
-        loop {
+        let (mut clicking, mut typing) = (true, true);
+        while clicking || typing {
             tokio::select! {
-                Some(event) = clicks.next() => seen.push(format!("click {}", event.payload())),
-                Some(event) = keys.next() => seen.push(format!("key {}", event.payload())),
-                () = sleep(Duration::from_secs(30)) => return seen,
-                else => return seen,
+                click = clicks.next(), if clicking => match click {
+                    Some(event) => seen.push(format!("click {}", event.payload())),
+                    None => clicking = false,
+                },
+                key = keys.next(), if typing => match key {
+                    Some(event) => seen.push(format!("key {}", event.payload())),
+                    None => typing = false,
+                },
+                // Nobody is there any more.
+                () = sleep(Duration::from_secs(30)) => break,
             }
         }
+        seen
     });
 
     // Emitting never waits, so it suits any task.
