@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::core::Details;
+use super::send::Details;
 use super::{Bus, Emitted, Publisher};
 use crate::draft::EventDraft;
 use crate::error::{EmitError, TopicError};

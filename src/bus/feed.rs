@@ -5,9 +5,9 @@ use std::fmt;
 use std::panic::Location;
 
 use super::core::Core;
+use super::listeners::There;
 use super::nested::Nested;
 use super::panics::{PanicPlace, shield};
-use super::routing::There;
 use super::view::Visible;
 use super::{Bus, Open, WeakBus};
 use crate::sync::{Arc, AtomicU64, Ordering, Weak};

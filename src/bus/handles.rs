@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Subscription;
 use super::core::Core;
-use super::routing::Member;
+use super::listeners::Member;
 use crate::error::SubscribeError;
 use crate::pattern::IntoPatterns;
 use crate::sync::{Arc, AtomicBool, Weak};

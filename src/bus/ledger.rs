@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::Location;
 
-use super::routing::{Member, Seat};
+use super::listeners::{Member, Seat};
 use super::subscriber::Losses;
 use super::view::PublisherStats;
 use crate::pattern::Pattern;

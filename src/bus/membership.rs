@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use super::core::Core;
-use super::routing::{Member, Table, Tap};
+use super::listeners::{Member, Tap};
+use super::routing::Table;
 use super::store::Store;
 use crate::error::SubscribeError;
 use crate::pattern::Pattern;

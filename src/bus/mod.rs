@@ -20,6 +20,7 @@ mod handles;
 mod inject;
 mod iter;
 mod ledger;
+mod listeners;
 mod membership;
 mod nested;
 mod observed;
@@ -33,6 +34,7 @@ mod receive_batch;
 mod retained;
 mod role;
 mod routing;
+mod send;
 mod stats;
 mod store;
 #[cfg(feature = "stream")]

@@ -20,8 +20,8 @@ use smallvec::SmallVec;
 
 use super::core::Core;
 use super::feed::Inlet;
+use super::listeners::TapKind;
 use super::panics::{Owner, PanicHook, PanicPlace, shield};
-use super::routing::TapKind;
 use super::traced;
 use super::{Bus, TapGuard};
 use crate::cause::Cause;

@@ -6,12 +6,13 @@ use std::mem::needs_drop;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use super::core::{Core, Details};
+use super::core::Core;
 use super::deliver::{deliver_batch, deliver_plainly};
 use super::emit::deadline_after;
 use super::emitted::Emitted;
 use super::ledger::{EmitCount, Ledger};
 use super::routing::Route;
+use super::send::Details;
 use super::traced;
 use crate::cause::Cause;
 use crate::draft::EventDraft;

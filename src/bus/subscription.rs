@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::emit::deadline_after;
 use super::iter;
-use super::routing::Member;
+use super::listeners::Member;
 use super::subscriber::{Popped, Spent};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::event::Event;

@@ -6,7 +6,7 @@ use std::panic::Location;
 use super::Bus;
 use super::core::Core;
 use super::feed::Keeper;
-use super::routing::{Tap, TapKind};
+use super::listeners::{Tap, TapKind};
 use crate::error::SubscribeError;
 use crate::event::Event;
 use crate::pattern::IntoPatterns;

@@ -4,11 +4,12 @@ use std::slice::from_ref;
 
 use smallvec::SmallVec;
 
-use super::core::{Core, Resolved};
+use super::core::Core;
 use super::deliver::{Together, close_all, deliver, deliver_fully, deliver_together, push_batch};
 use super::emitted::Emitted;
 use super::pass::Way;
 use super::routing::{Route, Table};
+use super::send::Resolved;
 use crate::error::EmitError;
 use crate::event::Event;
 use crate::registry::Version;

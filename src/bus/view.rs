@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Bus;
 use super::core::Core;
+use super::listeners::TapKind;
 use super::panics::{PanicPlace, shield};
 use super::role::Consumer;
-use super::routing::{Table, TapKind};
+use super::routing::Table;
 use super::stats::{BusStats, Span};
 use crate::pattern::{Pattern, Syntax};
 use crate::sync::Arc;

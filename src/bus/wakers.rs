@@ -7,9 +7,9 @@
 use std::task::Waker;
 
 use super::core::Core;
+use super::listeners::Member;
 use super::nested::Nested;
 use super::panics::{PanicHook, PanicPlace, shield};
-use super::routing::Member;
 use super::subscriber::Spent;
 use crate::sync::Arc;
 use crate::topic::Topic;

@@ -14,9 +14,10 @@ mod within;
 use smallvec::SmallVec;
 
 use crate::bus::emitted::Emitted;
+use crate::bus::listeners::{Member, Tap, TapKind};
 use crate::bus::panics::{Owner, PanicHook, PanicPlace, drop_event, shield};
 use crate::bus::pass::{Known, Tapped, Way};
-use crate::bus::routing::{Member, Route, Tap, TapKind};
+use crate::bus::routing::Route;
 use crate::bus::subscriber::{Mailbox, Pushed, Ringer};
 use crate::bus::traced::tell_losses;
 use crate::bus::wakers::call_wakers;

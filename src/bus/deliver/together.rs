@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 
 use super::{Delivery, Evicted, Skipped, call_tap, keep_for_later, pass_by, pass_on};
 use crate::bus::emitted::Emitted;
+use crate::bus::listeners::{Member, Tap};
 use crate::bus::panics::{PanicHook, drop_event};
 use crate::bus::pass::{Known, Way};
-use crate::bus::routing::{Member, Route, Tap};
+use crate::bus::routing::Route;
 use crate::bus::subscriber::Pushed;
 use crate::bus::traced::tell_losses;
 use crate::bus::wakers::call_wakers;
