@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use super::{Delivery, Evicted, Skipped, call_tap, keep_for_later, pass_by, pass_on};
+use super::callbacks::{call_tap, pass_by, pass_on};
+use super::{Delivery, Evicted, Skipped, keep_for_later};
 use crate::bus::emitted::Emitted;
 use crate::bus::listeners::{Member, Tap};
 use crate::bus::panics::{PanicHook, drop_event};
