@@ -17,6 +17,7 @@
 //! Assertions panic, as that is what tests want; each has a twin that returns its report as an error.
 
 mod account;
+mod ask;
 mod capture;
 mod difference;
 mod expect;

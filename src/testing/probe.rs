@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::account::Account;
+use super::ask::Want;
 use super::capture::Capture;
-use super::expect::{Expect, ExpectMany, Want};
+use super::expect::{Expect, ExpectMany};
 use super::unmet::Unmet;
 use crate::bus::Bus;
 use crate::error::{PatternsError, SubscribeError};

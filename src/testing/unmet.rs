@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::panic::Location;
 use std::time::Duration;
 
-use super::expect::{Ask, Want};
+use super::ask::{Ask, Want};
 use crate::error::{PatternsError, boundary_before};
 use crate::event::Event;
 use crate::observe::{NearMiss, Place, Plain, count};
