@@ -22,7 +22,7 @@ FAULTS = [
     ("a_push_beside_a_take_leaves_the_mark_right", MARK,
      "            drop(telling);\n", "            fence_full();\n" + LOOK + "            drop(telling);\n"),
     ("a_push_beside_a_take_leaves_the_mark_right", TAKE, "        self.see_taken();\n", ""),
-    ("two_pushes_cross_the_mark_once", PUSH, " || self.is_turn_due()", ""),
+    ("two_pushes_cross_the_mark_once", PUSH, " && !self.is_turn_due()", ""),
     # Who comes second makes the turn again.
     ("two_pushes_cross_the_mark_once", MARK, AGAIN,
      "            {\n                let turns = self.turns.load(Relaxed) + 1;\n"),

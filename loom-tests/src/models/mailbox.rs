@@ -103,7 +103,7 @@ pub(super) fn emit(mailbox: &Mailbox<Message>, message: Message) -> Emitted {
             }
         }
     }
-    if mailbox.wants_more() {
+    if mailbox.wants_more() && !mailbox.is_far_from_mark() {
         let ringer = mailbox.wake();
         let awaited = mailbox.is_awaited();
         if mailbox.has_ended() {

@@ -72,8 +72,30 @@ pub(in crate::bus) fn deliver_plainly<T>(
     if place == route.members.len() {
         return None;
     }
+    resume(topic, route, place, stopped, &mut handles, on_panic)
+}
+
+/// Goes on where plain pushes stopped; plainly, as long as it was for a mark that is far.
+#[cold]
+fn resume<T>(
+    topic: &Topic,
+    route: &Route<T>,
+    mut place: usize,
+    mut stopped: Option<Event<T>>,
+    handles: &mut EventShares<T>,
+    on_panic: Option<&PanicHook>,
+) -> Option<Emitted> {
+    let members = &route.members;
+    while stopped.is_none() && members[place].mailbox.is_far_from_mark() {
+        let next = place + 1;
+        let (further, then) = push_plainly(&members[next..], handles);
+        (place, stopped) = (next + further, then);
+        if place == members.len() {
+            return None;
+        }
+    }
     let delivery = Delivery::new(topic, route, on_panic);
-    Some(delivery.resume(place, stopped, &mut handles))
+    Some(delivery.resume(place, stopped, handles))
 }
 
 /// Pushes to one after the other, while each has room and wants no more than the push; where it

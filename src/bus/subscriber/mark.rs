@@ -9,8 +9,8 @@
 //! told once, and in order. The lock is only ever tried: nobody waits for it, and what is told may itself push and take
 //! here.
 //!
-//! *Who sees that they agree* has done enough (so a publisher mostly is done when it asked whether the mailbox
-//! [`wants_more`](Mailbox::wants_more)), and needs no fence for it, as with the handshakes of the parent module: its push or take was a sequentially consistent update of the queue (see `Queue::try_push`), or under the lock of what
+//! *Who sees that they agree* has done enough (see [`is_far_from_mark`](Mailbox::is_far_from_mark)), and needs no fence for
+//! it, as with the handshakes of the parent module: its push or take was a sequentially consistent update of the queue (see `Queue::try_push`), or under the lock of what
 //! waits aside, and it reads `turns` after that. So either it sees a turn, or who made that turn sees the push or
 //! take, as that one looks again behind a full fence.
 //!
@@ -146,7 +146,6 @@ impl<E: Keyed> Mailbox<E> {
     }
 
     /// Whether the push or the take that this follows turns it; if not, that one need not [look](Mailbox::see_mark).
-    #[inline(never)]
     pub(super) fn is_turn_due(&self) -> bool {
         let mark = self.mark.as_ref();
         mark.is_some_and(|mark| mark.due(self.waiting()).is_some())

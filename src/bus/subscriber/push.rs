@@ -194,9 +194,13 @@ impl<E: Keyed> Mailbox<E> {
     #[inline]
     pub(crate) fn wants_more(&self) -> bool {
         // SeqCst, after the push: see "A message behind the token", and the files of those who wait.
-        let demands = self.demands.load(SeqCst);
-        // Most that have a mark are far from it.
-        demands != 0 && (demands != MARKED || self.is_turn_due())
+        self.demands.load(SeqCst) != 0
+    }
+
+    /// Whether all that it wants is a look at its mark, and that shows that nothing is to be told: then the push is done.
+    pub(crate) fn is_far_from_mark(&self) -> bool {
+        // SeqCst as in `wants_more`.
+        self.demands.load(SeqCst) == MARKED && !self.is_turn_due()
     }
 
     /// Whether the consumers have left, so that who pushed must settle.
