@@ -662,3 +662,13 @@ fn p8_a_close_ends_all_threads_that_use_one_handle_by_reference() {
         }
     }
 }
+
+#[test]
+fn p8_a_closer_says_whether_its_subscription_is_open() {
+    let bus = Bus::<u64>::new();
+    let sub = bus.subscribe("a").unwrap();
+    let closer = sub.closer();
+    assert!(!closer.is_closed());
+    sub.close();
+    assert!(closer.is_closed());
+}

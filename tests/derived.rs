@@ -459,3 +459,44 @@ fn a_broadcast_is_one_where_it_was_emitted() -> Done {
     assert!(!table.contains("left out"));
     Ok(())
 }
+
+#[test]
+fn p11_what_feeds_it_may_panic_as_it_goes() -> Done {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in the destructor of what feeds it");
+        }
+    }
+
+    type End = fn(Bus<i32>) -> bool;
+    let ends: [End; 2] = [
+        |derived| derived.close(),
+        |derived| {
+            drop(derived);
+            true
+        },
+    ];
+    for end in ends {
+        let bus: Bus<i32> = Bus::new();
+        let derived = bus.derive(|inlet| (Bomb, bus.pass_on("**", inlet, |_| true)));
+        assert!(end(derived));
+        assert_eq!(bus.stats().taps, 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn p3_what_is_passed_on_to_a_bus_with_a_history_is_in_it() -> Done {
+    let (bus, kept) = (Bus::<i32>::new(), Bus::builder().history(2).build()?);
+    let _pipe = bus.pipe_to(&kept, "**")?;
+    for number in 0..3 {
+        bus.emit("n", number)?;
+    }
+    assert_eq!(
+        payloads(&kept.subscription("n").replay(3).subscribe()?),
+        [1, 2]
+    );
+    Ok(())
+}

@@ -321,16 +321,23 @@ fn p7_what_is_missing_at_the_end_is_told_before_the_end() {
 
 #[test]
 fn p7_replayed_events_come_before_all_gaps() {
-    let bus = Bus::<u64>::builder()
-        .capacity(1)
-        .history(3)
-        .build()
-        .unwrap();
-    bus.publisher("a").unwrap().emit_batch(0..3).unwrap();
-    let sub = bus.subscription("a").replay(3).subscribe().unwrap();
-    bus.publisher("a").unwrap().emit_batch(3..6).unwrap();
-    let told: Vec<Told> = (0..6).map(|_| next(&sub)).collect();
-    let expected = [0, 1, 2, 3].map(Told::Event);
-    assert_eq!(told[..4], expected);
-    assert_eq!(told[4..], [Told::Missed(2), Told::Nothing]);
+    let order = |overflow| {
+        let bus = Bus::<u64>::builder().capacity(1).history(3);
+        let bus = bus.overflow(overflow).build().unwrap();
+        bus.publisher("a").unwrap().emit_batch(0..3).unwrap();
+        let sub = bus.subscription("a").replay(3).subscribe().unwrap();
+        bus.publisher("a").unwrap().emit_batch(3..6).unwrap();
+        let told: Vec<Told> = (0..6).map(|_| next(&sub)).collect();
+        assert_eq!(told[..3], [0, 1, 2].map(Told::Event));
+        told[3..].to_vec()
+    };
+    let gap = Told::Missed(2);
+    assert_eq!(
+        order(Overflow::DropNewest),
+        [Told::Event(3), gap, Told::Nothing]
+    );
+    assert_eq!(
+        order(Overflow::DropOldest),
+        [gap, Told::Event(5), Told::Nothing]
+    );
 }

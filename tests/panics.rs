@@ -392,3 +392,19 @@ fn p11_a_filter_that_panics_as_it_goes_is_counted_though_its_captures_panic_too(
     let expected = [PanicPlace::Filter, PanicPlace::Destructor];
     assert_eq!(*reports.lock().unwrap(), expected);
 }
+
+#[test]
+fn p11_a_publisher_that_knows_that_nobody_listens_drops_behind_the_shield_too() {
+    let reports = Arc::new(AtomicUsize::new(0));
+    let reported = Arc::clone(&reports);
+    let bus = Bus::<Hooked>::builder().on_panic(move |_| {
+        reported.fetch_add(1, Ordering::SeqCst);
+    });
+    let bus = bus.build().unwrap();
+    let publisher = bus.publisher("a").unwrap();
+    for _ in 0..3 {
+        let emitted = publisher.emit(hooked(|| panic!("in a payload's destructor")));
+        assert_eq!(emitted.unwrap().matched, 0);
+    }
+    assert_eq!(reports.load(Ordering::SeqCst), 3);
+}

@@ -555,3 +555,41 @@ fn p10_a_tap_that_passes_its_event_on_as_it_is_comes_to_the_limit() {
     assert_eq!(refused.load(Ordering::SeqCst), 1);
     assert_eq!(bus.stats().emitted, 1 + chanbus::DEFAULT_MAX_CHAIN as u64);
 }
+
+#[test]
+fn what_goes_with_an_event_that_nobody_wants_knows_it_as_its_cause() {
+    let bus = Bus::<u32>::new();
+    let seen = Arc::new(Mutex::new(None));
+    let extension = {
+        let seen = Arc::clone(&seen);
+        hooked(move || *seen.lock().unwrap() = Cause::current())
+    };
+    // The payload has no destructor, what goes with it has.
+    bus.event("a", 1).extension(extension).emit().unwrap();
+    assert_eq!(seen.lock().unwrap().as_ref().unwrap().to_string(), "a");
+}
+
+#[test]
+fn every_event_of_a_publisher_has_its_source_and_its_cause() {
+    let bus = Bus::new();
+    let sub = bus.subscribe("a").unwrap();
+    let plain = bus.publisher("a").unwrap();
+    let sourced = bus.publisher("a").unwrap().with_source("import");
+    // What it emits first finds the way, which the others go.
+    for (publisher, source) in [
+        (&plain, None),
+        (&sourced, Some("import")),
+        (&sourced.clone(), Some("import")),
+    ] {
+        for caused in [None, Some("why"), Some("why"), None, None] {
+            let topics = caused.map(|topic| Topic::new(topic).unwrap());
+            match Cause::of_topics(topics) {
+                Some(cause) => cause.enter(|| publisher.emit(1)).unwrap(),
+                None => publisher.emit(1).unwrap(),
+            };
+            let event = sub.try_recv().unwrap();
+            assert_eq!(event.source(), source);
+            assert_eq!(event.cause().map(Cause::to_string).as_deref(), caused);
+        }
+    }
+}

@@ -17,6 +17,7 @@ use chanbus::{
     Subscription, Syntax,
 };
 use common::{Census, Counted, Hooked, guarded, hooked, soaked};
+use crossbeam_channel::Select;
 
 /// Topics and numbers, in order.
 fn state(retained: &Retained<u32>) -> Vec<(String, u32)> {
@@ -720,4 +721,48 @@ fn retained_ends_while_others_emit_and_subscribe() {
             assert_eq!(census.alive(), 0, "round {round}");
         }
     });
+}
+
+#[test]
+fn p3_what_is_older_than_what_was_asked_for_comes_only_if_it_is_the_latest() {
+    let bus = Bus::builder().history(3).build().unwrap();
+    let _state = bus.retained("b").unwrap();
+    for (number, topic) in ["a", "b", "a"].iter().enumerate() {
+        bus.emit(topic, number as u32).unwrap();
+    }
+    let replayed = |count| {
+        let sub = bus.subscription("*").replay(count).with_retained();
+        drained(&sub.subscribe().unwrap())
+    };
+    assert_eq!(replayed(1), [1, 2]);
+    assert_eq!(replayed(2), [1, 2]);
+    assert_eq!(replayed(3), [0, 1, 2]);
+}
+
+#[test]
+fn retained_tells_what_it_does_when_it_is_full_and_whether_it_holds_any() {
+    for when_full in [Retention::RefuseNew, Retention::ForgetOldest] {
+        let bus: Bus<u32> = Bus::new();
+        let retained = bus.retention("a").when_full(when_full).retain().unwrap();
+        assert_eq!(retained.when_full(), when_full);
+        assert!(retained.is_empty());
+        bus.emit("a", 1).unwrap();
+        assert!(!retained.is_empty());
+    }
+}
+
+#[test]
+fn a_select_is_ready_for_what_was_replayed() {
+    let bus = Bus::new();
+    let _state = bus.retained("a").unwrap();
+    bus.emit("a", 1).unwrap();
+    let sub = late(&bus, "a");
+    let is_ready = || {
+        let mut select = Select::new();
+        sub.register(&mut select);
+        select.try_ready().is_ok()
+    };
+    assert!(is_ready());
+    assert_eq!(drained(&sub), [1]);
+    assert!(!is_ready());
 }

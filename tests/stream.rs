@@ -189,17 +189,16 @@ fn p7_gaps_come_at_their_places_and_add_up() {
 
 #[test]
 fn p7_replayed_events_come_before_gaps() {
-    let bus = Bus::builder().history(10).build().unwrap();
-    bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
-    let sub = bus
-        .subscription("n")
-        .capacity(1)
-        .replay(2)
-        .subscribe()
-        .unwrap();
-    bus.publisher("n").unwrap().emit_batch(2..4).unwrap();
-    let mut beats = sub.into_stream().with_gaps();
-    assert_eq!(told(&mut beats), ["0", "1", "2", "1 missed"]);
+    let order = |overflow| {
+        let bus = Bus::builder().history(10).build().unwrap();
+        bus.publisher("n").unwrap().emit_batch(0..2).unwrap();
+        let sub = bus.subscription("n").capacity(1).replay(2);
+        let sub = sub.overflow(overflow).subscribe().unwrap();
+        bus.publisher("n").unwrap().emit_batch(2..4).unwrap();
+        told(&mut sub.into_stream().with_gaps())
+    };
+    assert_eq!(order(Overflow::DropNewest), ["0", "1", "2", "1 missed"]);
+    assert_eq!(order(Overflow::DropOldest), ["0", "1", "1 missed", "3"]);
 }
 
 #[test]
@@ -644,6 +643,36 @@ impl Wake for Calls {
 }
 
 #[test]
+fn p1_who_waits_at_any_kind_of_stream_is_called_for_the_next_event() {
+    fn is_called(bus: &Bus<u64>, mut stream: impl FusedStream + Unpin) {
+        let calls = Arc::new(Calls::default());
+        let waker = Waker::from(Arc::clone(&calls));
+        assert!(!stream.is_terminated());
+        {
+            let mut next = Box::pin(stream.next());
+            assert!(look_as(&waker, &mut next).is_none());
+            bus.emit("n", 1).unwrap();
+            assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+            assert!(look_as(&waker, &mut next).flatten().is_some());
+        }
+        bus.close();
+        assert!(look(stream.next()).unwrap().is_none());
+        assert!(stream.is_terminated());
+    }
+
+    let stream = || {
+        let bus = Bus::<u64>::new();
+        let stream = bus.subscribe("n").unwrap().into_stream();
+        (bus, stream)
+    };
+    let (bus, events) = stream();
+    is_called(&bus, events);
+    let (bus, events) = stream();
+    is_called(&bus, events.with_gaps());
+    let (bus, events) = stream();
+    is_called(&bus, events.with_gaps().keepalive(pending::<()>));
+}
+#[test]
 fn p14_a_next_that_is_dropped_keeps_no_waker() {
     let bus = Bus::<u64>::new();
     let sub = bus.subscribe("n").unwrap();
@@ -701,6 +730,29 @@ fn p14_a_next_that_is_forgotten_keeps_its_place_until_its_stream_is_polled_or_dr
     assert_eq!(Arc::strong_count(&calls), 2);
 }
 
+#[test]
+fn p9_a_waker_that_was_left_behind_goes_with_its_subscription_though_a_publisher_knows_it() {
+    let bus = Bus::<u64>::new();
+    let (sub, publisher) = (bus.subscribe("n").unwrap(), bus.publisher("n").unwrap());
+    publisher.emit(1).unwrap();
+    assert!(sub.try_recv().is_ok());
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let mut forgotten = Box::pin(sub.recv_async());
+    assert!(look_as(&waker, &mut forgotten).is_none());
+    std::mem::forget(forgotten);
+    drop(waker);
+    assert_eq!(Arc::strong_count(&calls), 2);
+    drop(sub);
+    assert_eq!(Arc::strong_count(&calls), 1);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn c15_a_timer_tells_how_long_it_waits() {
+    let idle = std::time::Duration::from_secs(7);
+    assert_eq!(chanbus::TokioTimer::new(idle).idle(), idle);
+}
 #[test]
 fn a_next_that_was_ready_takes_the_item_after_that() {
     let bus = Bus::<u64>::new();

@@ -641,6 +641,40 @@ fn a_panic_of_who_listens_is_reported_and_changes_nothing() {
 }
 
 #[test]
+fn a_panic_of_who_listens_is_reported_with_whose_news_it_was() {
+    let caught = Arc::new(Mutex::new(Vec::new()));
+    let report = Arc::clone(&caught);
+    let bus = Bus::<u32>::builder()
+        .max_subscribers(1)
+        .on_panic(move |panic| {
+            let whose = (
+                panic.subscription().map(str::to_owned),
+                panic.subscription_id().is_some(),
+                panic.location().map(|location| location.line()),
+            );
+            report.lock().unwrap().push(whose);
+        })
+        .build()
+        .unwrap();
+    let sub = bus.subscription("n").name("mailer").capacity(4);
+    let sub = sub.high_water(1).low_water(0).subscribe().unwrap();
+    listen_and(|told| {
+        if told.message.starts_with("a subscription") {
+            panic!("the disk of the log is full");
+        }
+    });
+    bus.emit("n", 1).unwrap();
+    let refused = line!() + 1;
+    let late = bus.subscription("n").name("late").subscribe();
+    ACT.set(None);
+    assert!(late.is_err());
+    let expected = [
+        (Some("mailer".to_owned()), true, Some(sub.location().line())),
+        (Some("late".to_owned()), false, Some(refused)),
+    ];
+    assert_eq!(*caught.lock().unwrap(), expected);
+}
+#[test]
 fn a_panic_of_who_listens_to_handlers_stays_there_too() {
     let handlers = Handlers::<u32>::new();
     let calls = Arc::new(Mutex::new(0));

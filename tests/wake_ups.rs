@@ -5,12 +5,13 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use chanbus::{Beat, Bus, Overflow, RecvTimeoutError, Subscription, WakeUps};
-use common::{POLICIES, spawn_asleep};
+use common::{POLICIES, spawn_asleep, wait_asleep};
 
 /// Long enough that only a lost wake-up takes it.
 const FAR: Duration = Duration::from_secs(60);
@@ -218,4 +219,47 @@ fn the_thread_that_wakes_goes_with_the_last_handle() {
         assert!(began.elapsed() < FAR, "it is still there");
         thread::yield_now();
     }
+}
+
+#[test]
+fn a_derived_bus_has_its_sleepers_woken_by_the_same_thread() {
+    // Its number, and its own file about it.
+    let find = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let mut paths = tasks.map(|task| task.unwrap().path());
+        let name = |path: &PathBuf| std::fs::read_to_string(path.join("comm"));
+        paths.find(|path| name(path).is_ok_and(|name| name.starts_with("chanbus-wake-fe")))
+    };
+    // A thread begins without its name.
+    let bus = Bus::<u64>::builder()
+        .name("feeding")
+        .wake_ups(WakeUps::Handed)
+        .build()
+        .unwrap();
+    let task = loop {
+        match find() {
+            Some(task) => break task,
+            None => thread::yield_now(),
+        }
+    };
+    let number = task.file_name().unwrap().to_str().unwrap();
+    let number: i32 = number.parse().unwrap();
+    let went_to_sleep = || {
+        wait_asleep(number);
+        let status = std::fs::read_to_string(task.join("status")).unwrap();
+        let line = |line: &str| {
+            Some(
+                line.strip_prefix("voluntary_ctxt_switches:")?
+                    .trim()
+                    .parse(),
+            )
+        };
+        status.lines().find_map(line).unwrap().unwrap()
+    };
+    let before: u64 = went_to_sleep();
+    let sub = bus.filtered(|_| true).subscribe("a").unwrap();
+    let reader = spawn_asleep(move || *sub.recv_timeout(FAR).unwrap().payload());
+    bus.emit("a", 7).unwrap();
+    assert_eq!(reader.join().unwrap(), 7);
+    assert!(went_to_sleep() > before);
 }

@@ -210,3 +210,14 @@ pub(super) fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + FAR)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p15_a_wait_longer_than_any_clock_can_hold_ends_far_away() {
+        let year = Duration::from_secs(60 * 60 * 24 * 365);
+        assert!(deadline_after(Duration::MAX) > Instant::now() + year);
+    }
+}

@@ -267,3 +267,18 @@ macro_rules! __field_name {
         $name
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_maps_become_one_another() {
+        let fields: Fields = [("a", 1), ("b", 2), ("a", 3)].into_iter().collect();
+        assert_eq!(fields, Fields::new().with("b", 2).with("a", 3));
+        assert!(!fields.is_empty());
+        let map: Map<String, Value> = fields.clone().into();
+        assert_eq!((map.len(), &map["a"]), (2, &Value::from(3)));
+        assert_eq!(Fields::from(map), fields);
+    }
+}

@@ -296,3 +296,39 @@ impl<T> Content for Table<T> {
         Ok(Resolved { topic, route })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sync::Arc;
+    use crate::{Bus, Error};
+
+    #[test]
+    fn p13_topics_share_a_route_exactly_if_the_same_listen_and_the_same_is_kept()
+    -> Result<(), Error> {
+        let bus: Bus<u32> = Bus::new();
+        let _subs = [bus.subscribe("**")?, bus.subscribe("few.*")?];
+        let _tap = bus.tap("tapped.*", |_| {})?;
+        let _retained = bus.retained("kept.*")?;
+        let version = bus.core().registry.load();
+        let route = |topic: &str| {
+            Ok::<_, Error>(Arc::clone(
+                &bus.core().registry.route(&version, topic)?.route,
+            ))
+        };
+        let groups = ["all", "few", "tapped", "kept"];
+        for (at, group) in groups.iter().enumerate() {
+            let first = route(&format!("{group}.a"))?;
+            assert!(
+                Arc::ptr_eq(&first, &route(&format!("{group}.b"))?),
+                "{group}"
+            );
+            for other in &groups[..at] {
+                assert!(
+                    !Arc::ptr_eq(&first, &route(&format!("{other}.c"))?),
+                    "{group} {other}"
+                );
+            }
+        }
+        Ok(())
+    }
+}

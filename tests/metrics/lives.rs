@@ -120,6 +120,20 @@ fn a_reset_takes_nothing_away() {
 }
 
 #[test]
+fn a_reset_forgets_neither_what_was_conflated_nor_which_filters_panicked() {
+    let bus = named("ui");
+    for round in 1..=2 {
+        let latest = bus.subscription("n").overflow(Overflow::Latest).subscribe();
+        let panicking = bus.subscription("n").filter(|_| panic!("in a filter"));
+        let panicking = panicking.subscribe();
+        bus.publisher("n").unwrap().emit_batch(0..4).unwrap();
+        bus.reset();
+        let ever = bus.stats_reader().read().unwrap();
+        assert_eq!((ever.conflated, ever.filter_panics), (round * 3, round * 4));
+        drop((latest, panicking));
+    }
+}
+#[test]
 fn a_reset_of_what_is_passed_on_takes_nothing_away() {
     let (book, bus) = (Book::new(), named("near"));
     let even = bus.filtered(|event| event.payload() % 2 == 0);

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use chanbus::{
-    Bus, Consumer, Dispatcher, Drain, Handlers, Overflow, PanicPlace, Role, TapTarget, Topology,
+    Bus, Consumer, Dispatcher, Drain, Handlers, Overflow, PanicPlace, Role, Syntax, TapTarget,
+    Topology,
 };
 
 #[track_caller]
@@ -309,6 +310,30 @@ fn rates_are_of_what_happened_since() {
     );
 }
 
+#[test]
+fn publishers_are_counted_and_numbered_in_the_order_in_which_they_were_made() {
+    let bus = Bus::<u32>::new();
+    let mut made: Vec<_> = ["a", "b", "c"]
+        .map(|topic| bus.publisher(topic).unwrap())
+        .into();
+    made.push(made[1].clone());
+    drop(made.remove(0));
+    let mut listed = bus.view().publishers();
+    listed.sort_by_key(|publisher| publisher.id);
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|publisher| (publisher.id, publisher.topic.as_str()))
+        .collect();
+    assert_eq!(listed, [(1, "b"), (2, "c"), (3, "b")]);
+    assert_eq!(bus.stats().publishers, 3);
+}
+#[test]
+fn a_view_tells_how_the_bus_reads_patterns() {
+    for syntax in [Syntax::Segmented, Syntax::Flat] {
+        let bus = Bus::<u32>::builder().syntax(syntax).build().unwrap();
+        assert_eq!(bus.view().syntax(), syntax);
+    }
+}
 #[test]
 fn the_table_names_who_drops_and_where_it_was_made() {
     let bus = Bus::builder().name("ui").build().unwrap();

@@ -106,3 +106,15 @@ pub(in crate::bus) fn tell_panic(hook: Option<&PanicHook>, panic: &CaughtPanic<'
         );
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_is_nobodys_begins_to_panic_once_in_a_while() {
+        // Of this kind there are none but here.
+        assert!(begins_somewhere(PanicPlace::Tracing));
+        assert!(!begins_somewhere(PanicPlace::Tracing));
+    }
+}
