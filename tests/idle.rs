@@ -1,15 +1,16 @@
-//! A blocked consumer uses no processor time (P15). Alone in its binary, as it measures the process.
+//! A blocked consumer and an idle dispatcher use no processor time (P15). Alone in its binary, as it measures the process.
 #![cfg(target_os = "linux")]
 // Helpers of tests may stop at the first surprise, as tests may.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chanbus::{Beat, Bus, Overflow, WakeUps};
-use common::spawn_asleep;
+use chanbus::{Beat, Bus, Dispatcher, Event, Handlers, Overflow, ThreadPool, WakeUps};
+use common::{Gate, spawn_asleep};
 use crossbeam_channel::Select;
 use futures_lite::future::block_on;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -24,10 +25,25 @@ fn used() -> Duration {
 }
 
 #[test]
-fn p15_idle_receivers_of_every_kind_use_no_processor_time() {
+fn p15_idle_receivers_of_every_kind_and_dispatchers_use_no_processor_time() {
     const FAR: Duration = Duration::from_secs(3_600);
     let plain = Bus::<u64>::new();
     let handed = Bus::builder().wake_ups(WakeUps::Handed).build().unwrap();
+    // A dispatcher that has no room for more as long as the gate is shut.
+    let (busy, gate, (tell, told)) = (Bus::new(), Gate::new(), channel());
+    let handlers = Handlers::new();
+    let shut = gate.clone();
+    let handle = move |_: &Event<u64>| {
+        shut.pass();
+        let _ = tell.send(());
+    };
+    handlers.on("**").call(handle).unwrap();
+    let dispatcher = Dispatcher::builder(&busy, &handlers).executor(ThreadPool::new(1).unwrap());
+    let dispatcher = dispatcher.max_in_flight(1).build().unwrap();
+    dispatcher.start().unwrap();
+    busy.publisher("n").unwrap().emit_batch([1, 2]).unwrap();
+    gate.wait_held();
+
     let mut sleepers = Vec::new();
     for (bus, policy) in [
         (&plain, Overflow::DropNewest),
@@ -70,6 +86,9 @@ fn p15_idle_receivers_of_every_kind_use_no_processor_time() {
         }
     }
     assert_eq!(sleepers.len(), 52);
+    // Now it is nudged, does the rest, and has nothing left to do.
+    gate.open();
+    told.iter().take(2).for_each(drop);
     // A publisher that idles with a route to all of them.
     let publisher = plain.publisher("nothing.yet").unwrap();
 

@@ -308,3 +308,36 @@ fn take_from(map: &mut HashMap<Arc<str>, BTreeSet<HandlerId>>, key: &Arc<str>, i
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sync::Arc;
+    use crate::{Error, Flow, Handlers};
+
+    #[test]
+    fn topics_share_a_route_exactly_if_they_have_the_same_handlers() -> Result<(), Error> {
+        let handlers = Handlers::<u32>::new();
+        handlers.on("**").call(|_| {})?;
+        handlers.on("few.*").call(|_| {})?;
+        let registry = &handlers.core.registry;
+        let version = registry.load();
+        let route =
+            |topic: &str| Ok::<_, Error>(Arc::clone(&registry.route(&version, topic)?.route));
+        assert!(Arc::ptr_eq(&route("a")?, &route("b")?));
+        assert!(Arc::ptr_eq(&route("few.a")?, &route("few.b")?));
+        assert!(!Arc::ptr_eq(&route("a")?, &route("few.c")?));
+        Ok(())
+    }
+
+    #[test]
+    fn batches_are_asked_for_while_a_handler_takes_them() -> Result<(), Error> {
+        let handlers = Handlers::<u32>::new();
+        let takes_batches = || handlers.core.read(|roster| roster.takes_batches());
+        assert!(!takes_batches());
+        let id = handlers.on("a").handle_batch(|_| Ok(Flow::Continue))?;
+        assert!(takes_batches());
+        handlers.remove(id);
+        assert!(!takes_batches());
+        Ok(())
+    }
+}

@@ -1,5 +1,6 @@
 //! Where two promises meet: what holds when things happen at the same time, or to the same event again.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
@@ -7,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use chanbus::{
-    Bus, Dispatcher, Drain, Emitter, Event, FailurePlace, Flow, Handlers, Overflow, ThreadPool,
+    Bus, Dispatcher, Drain, Emitter, Event, FailurePlace, Flow, Handlers, Overflow, StartError,
+    ThreadPool,
 };
 use futures_lite::future::{block_on, poll_once, yield_now};
 
@@ -333,4 +335,59 @@ fn h9_a_handler_that_a_handler_waits_for_stops_the_dispatcher_without_waiting() 
         }
         Ok(())
     })
+}
+
+#[test]
+fn what_a_handler_emits_by_an_emitter_is_summed_up() -> Done {
+    let handlers = Handlers::<u32>::new();
+    let sums = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&sums);
+    handlers.on("a").handle(move |_, ctx| {
+        *told.lock().unwrap() = Some(ctx.event("b", 8).emit()?);
+        Ok(Flow::Continue)
+    })?;
+    handlers.on("b").call(|_| {})?;
+    for _ in 0..2 {
+        handlers.on("b").filter(|_| false).call(|_| {})?;
+    }
+    assert!(Emitter::inline(&handlers).emit("a", 7)?.is_ok());
+    let sums = sums.lock().unwrap().unwrap();
+    assert_eq!((sums.matched, sums.delivered, sums.filtered), (3, 1, 2));
+    Ok(())
+}
+
+#[test]
+fn a_failure_leads_to_what_caused_the_error() -> Done {
+    /// An error, and what caused it.
+    #[derive(Debug)]
+    struct Outer(std::fmt::Error);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("outer")
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    let handlers = Handlers::<u32>::new();
+    handlers
+        .on("a")
+        .handle(|_, _| Err(Outer(std::fmt::Error).into()))?;
+    let report = Emitter::inline(&handlers).emit("a", 7)?;
+    assert!(report.errors[0].source().unwrap().is::<std::fmt::Error>());
+    let errors = report.into_result().unwrap_err();
+    assert!(errors.source().unwrap().is::<std::fmt::Error>());
+    Ok(())
+}
+
+#[test]
+fn why_a_dispatcher_does_not_start_is_one_thing_or_the_other() {
+    let (running, closed) = (StartError::Running, StartError::Closed);
+    assert!(running.is_running() && !running.is_closed());
+    assert!(closed.is_closed() && !closed.is_running());
 }

@@ -197,3 +197,61 @@ fn h3_closures_whose_captures_panic_as_they_go_can_be_removed() -> Done {
         Ok(())
     })
 }
+
+#[test]
+fn h3_what_was_kept_with_failures_throws_nothing_as_the_handlers_go() -> Done {
+    /// An error whose destructor panics.
+    #[derive(Debug)]
+    struct Grenade(Arc<AtomicUsize>);
+
+    impl std::fmt::Display for Grenade {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("grenade")
+        }
+    }
+
+    impl std::error::Error for Grenade {}
+
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            throw_grenade()
+        }
+    }
+
+    let bombs = Arc::new(AtomicUsize::new(0));
+    let handlers = Handlers::<Hooked>::new();
+    let count = Arc::clone(&bombs);
+    handlers
+        .on("a")
+        .handle(move |_, _| Err(Grenade(Arc::clone(&count)).into()))?;
+    for _ in 0..3 {
+        let bombs = Arc::clone(&bombs);
+        let payload = hooked(move || {
+            bombs.fetch_add(1, Ordering::SeqCst);
+            throw_grenade()
+        });
+        drop(Emitter::inline(&handlers).emit("a", payload)?);
+    }
+    assert_eq!(bombs.load(Ordering::SeqCst), 0);
+    drop(handlers);
+    assert_eq!(bombs.load(Ordering::SeqCst), 6);
+    Ok(())
+}
+
+#[test]
+fn h3_a_batch_that_is_not_emitted_throws_nothing_as_it_goes() -> Done {
+    let bombs = Arc::new(AtomicUsize::new(0));
+    let mut batch = Emitter::inline(&Handlers::<Hooked>::new()).start_batch();
+    for _ in 0..3 {
+        let bombs = Arc::clone(&bombs);
+        let payload = hooked(move || {
+            bombs.fetch_add(1, Ordering::SeqCst);
+            throw_grenade()
+        });
+        batch.emit("a", payload)?;
+    }
+    drop(batch);
+    assert_eq!(bombs.load(Ordering::SeqCst), 3);
+    Ok(())
+}

@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, SystemTime};
 
 use chanbus::{
-    BlockOn, Emitter, ExecuteError, Executor, FailureKind, Flow, Handlers, Inline, Job, Mode,
-    Refusal, ThreadPool,
+    BlockOn, Bus, Dispatcher, Drain, Emitter, Event, ExecuteError, Executor, FailureKind, Flow,
+    Handlers, Inline, Job, Mode, Refusal, ThreadPool,
 };
 use futures_lite::future::{block_on, poll_once, yield_now};
 
@@ -311,4 +312,57 @@ fn h8_emit_detached_returns_before_its_handlers_have_ended() -> Done {
         later.recv_timeout(super::common::HANG)?;
         Ok(())
     })
+}
+
+#[test]
+fn executors_that_call_where_they_are_called_have_the_names_of_their_types() {
+    assert_eq!((Inline.name(), BlockOn.name()), ("Inline", "BlockOn"));
+}
+
+#[test]
+fn events_of_a_batch_are_of_the_time_at_which_they_were_added() -> Done {
+    let (handlers, times) = (Handlers::new(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&times);
+    handlers
+        .on("a")
+        .call(move |event: &Event<u32>| seen.lock().unwrap().push(event.timestamp()))?;
+    let mut batch = Emitter::inline(&handlers).start_batch();
+    // The clock is coarse, by some milliseconds.
+    let began = SystemTime::now() - Duration::from_secs(1);
+    batch.emit("a", 1)?;
+    batch.event("a", 2).emit()?;
+    assert!(batch.commit()?.is_ok());
+    let times = times.lock().unwrap();
+    assert_eq!(times.len(), 2);
+    assert!(times.iter().all(|time| *time >= began));
+    Ok(())
+}
+
+#[test]
+fn an_executor_without_tasks_refuses_async_handlers_of_batches_and_of_dispatched_events_too() -> Done
+{
+    let handlers = Handlers::<u32>::new();
+    handlers
+        .on("a")
+        .handle_async(|_, _| async { Ok(Flow::Continue) })?;
+    let mut batch = Emitter::inline(&handlers).start_batch();
+    batch.emit("a", 1)?;
+    batch.emit("a", 2)?;
+    let report = batch.commit()?;
+    assert_eq!((report.called, report.failed), (0, 2));
+    let refused =
+        |kind: &FailureKind| matches!(kind, FailureKind::Refused(Refusal::AsyncUnsupported { .. }));
+    assert!(report.errors.iter().all(|error| refused(error.kind())));
+
+    let bus = Bus::new();
+    let dispatcher = Dispatcher::builder(&bus, &handlers)
+        .executor(Inline)
+        .build()?;
+    dispatcher.start()?;
+    bus.emit("a", 1)?;
+    dispatcher.stop(Drain::All)?;
+    let last = handlers.last_failures();
+    assert_eq!(last.len(), 3);
+    assert!(last.iter().all(|error| refused(error.kind())));
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chanbus::{Emitter, FailureKind, Flow, Handlers, Refusal, ThreadPool};
 
-use super::common::{Gate, HANG, guarded};
+use super::common::{Census, Gate, HANG, guarded};
 use super::{Done, Log};
 
 #[test]
@@ -175,6 +175,102 @@ fn h8_a_pool_whose_last_handle_goes_does_what_it_has() -> Done {
         drop(emitter);
         assert_eq!(runs.recv_timeout(HANG)?, 1);
         assert_eq!(runs.recv_timeout(HANG)?, 2);
+        Ok(())
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn h8_who_gives_up_on_what_waits_ends_a_shutdown_without_a_limit_too() -> Done {
+    use super::common::spawn_asleep;
+
+    guarded(|| {
+        let (handlers, (tell, told)) = (Handlers::<u32>::new(), channel());
+        handlers.on("a").handle_async(move |_, _| {
+            let tell = tell.clone();
+            async move {
+                let _ = tell.send(());
+                std::future::pending().await
+            }
+        })?;
+        let pool = ThreadPool::new(1)?;
+        Emitter::thread_pool(&handlers, &pool).emit_detached("a", 1)?;
+        told.recv()?;
+        let patient = pool.clone();
+        let patient = spawn_asleep(move || patient.shutdown());
+        assert!(!pool.shutdown_timeout(Duration::ZERO));
+        patient.join().unwrap();
+        Ok(())
+    })
+}
+
+#[test]
+fn h8_all_that_waits_is_let_go_of_though_others_keep_its_wakers() -> Done {
+    guarded(|| {
+        let (handlers, census) = (Handlers::<u32>::new(), Census::new());
+        let (tell, told) = channel();
+        let alive = census.clone();
+        handlers.on("a").handle_async(move |_, _| {
+            let (tell, counted) = (tell.clone(), alive.born());
+            async move {
+                let _counted = counted;
+                std::future::poll_fn(|context| {
+                    let _ = tell.send(context.waker().clone());
+                    Poll::Pending
+                })
+                .await
+            }
+        })?;
+        let pool = ThreadPool::new(1)?;
+        let emitter = Emitter::thread_pool(&handlers, &pool);
+        for n in 0..3 {
+            emitter.emit_detached("a", n)?;
+        }
+        let wakers: Vec<_> = told.iter().take(3).collect();
+        assert_eq!(census.alive(), 3);
+        assert!(!pool.shutdown_timeout(Duration::ZERO));
+        // What was polled just then is let go of by the worker.
+        pool.shutdown();
+        assert_eq!(census.alive(), 0);
+        drop(wakers);
+        Ok(())
+    })
+}
+
+#[test]
+fn h8_a_worker_of_one_pool_waits_for_the_end_of_another() -> Done {
+    guarded(|| {
+        let handlers = Handlers::<u32>::new();
+        let (own, other) = (ThreadPool::new(1)?, ThreadPool::new(1)?);
+        let (tell, told) = channel();
+        handlers.on("a").call(move |_| {
+            let _ = tell.send(other.shutdown_timeout(HANG));
+        })?;
+        Emitter::thread_pool(&handlers, &own).emit_detached("a", 1)?;
+        assert!(told.recv()?);
+        Ok(())
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn h8_the_threads_of_a_pool_go_with_its_last_handle() -> Done {
+    let alive = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names
+            .filter(|name| name.starts_with("pool-that-goes"))
+            .count()
+    };
+    guarded(move || {
+        let pool = ThreadPool::builder(2).name("pool-that-goes").build()?;
+        let other = pool.clone();
+        drop(pool);
+        drop(other);
+        while alive() > 0 {
+            thread::yield_now();
+        }
         Ok(())
     })
 }

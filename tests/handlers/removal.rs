@@ -1,10 +1,14 @@
 //! H7: handlers go, by every name they have, while events flow.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use chanbus::{Emitter, Flow, HandlerId, Handlers, Job, Mode, PatternsError, ThreadPool, on};
+use chanbus::{
+    BoxError, Emitter, Flow, HandlerGuards, HandlerId, Handlers, Job, Mode, PatternsError,
+    ThreadPool, on,
+};
 
 use super::common::{Gate, guarded};
 use super::{Done, Log};
@@ -363,4 +367,57 @@ fn h7_a_hundred_thousand_handlers() -> Done {
         );
         Ok(())
     })
+}
+
+#[test]
+fn h7_a_group_is_listed_while_somebody_is_in_it() -> Done {
+    let handlers = Handlers::<u32>::new();
+    let ids = ["one", "two", "one"].map(|group| handlers.on("a").group(group).call(|_| {}));
+    let groups = || handlers.groups().join(" ");
+    assert!(!handlers.is_empty());
+    assert_eq!(groups(), "one two");
+    for (id, left) in ids.into_iter().zip(["one two", "one", ""]) {
+        assert!(handlers.remove(id?));
+        assert_eq!(groups(), left);
+    }
+    assert!(handlers.is_empty());
+    Ok(())
+}
+
+#[test]
+fn h7_guards_are_collected_and_removed_together_or_kept() -> Done {
+    let handlers = Handlers::<u32>::new();
+    let guard = || Ok::<_, PatternsError>(handlers.guard(handlers.on("a").call(|_| {})?));
+    let mut guards: HandlerGuards = [guard()?, guard()?].into_iter().collect();
+    guards.extend([guard()?]);
+    assert_eq!(
+        (guards.len(), guards.is_empty(), handlers.len()),
+        (3, false, 3)
+    );
+    guard()?.keep();
+    drop(guards);
+    assert_eq!(handlers.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn h7_what_is_registered_after_a_replacement_that_failed_waits_for_nothing() -> Done {
+    let fails: [fn() -> Result<(), BoxError>; 2] =
+        [|| Err("not today".into()), || panic!("while it registers")];
+    for fail in fails {
+        let (handlers, kept) = (Handlers::<u32>::new(), Mutex::new(None));
+        let replaced = catch_unwind(AssertUnwindSafe(|| {
+            handlers.replace_group("g", |staged| {
+                *kept.lock().unwrap() = Some(staged.clone());
+                staged.on("a").call(|_| {})?;
+                fail()
+            })
+        }));
+        assert!(!replaced.is_ok_and(|replaced| replaced.is_ok()));
+        assert_eq!(handlers.len(), 0);
+        let kept = kept.lock().unwrap().take().unwrap();
+        kept.on("a").call(|_| {})?;
+        assert_eq!((handlers.len(), handlers.remove_group("g")), (1, 1));
+    }
+    Ok(())
 }

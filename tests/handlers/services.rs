@@ -105,3 +105,9 @@ fn h13_services_change_while_handlers_ask() -> Done {
         Ok(())
     })
 }
+
+#[test]
+fn services_are_empty_until_something_is_in_them() {
+    assert!(Services::new().is_empty());
+    assert!(!Services::new().with(7_u32).is_empty());
+}

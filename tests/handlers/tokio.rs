@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use chanbus::{
-    Bus, Dispatcher, Drain, EmitError, Emitter, FailureKind, Flow, Handlers, Mode, ThreadPool,
-    Tokio,
+    Bus, Dispatcher, Drain, EmitError, Emitter, Executor, FailureKind, Flow, Handlers, Mode,
+    ThreadPool, Tokio,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -260,4 +260,11 @@ fn h9_a_dispatcher_on_a_runtime_stops_from_inside_and_from_a_task() -> Done {
         assert!(dispatcher.running().is_empty());
         Ok(())
     })
+}
+
+#[test]
+fn the_executor_has_the_name_of_its_type() -> Done {
+    let runtime = Builder::new_current_thread().build()?;
+    assert_eq!(Tokio::new(runtime.handle().clone()).name(), "Tokio");
+    Ok(())
 }
