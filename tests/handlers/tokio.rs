@@ -268,3 +268,24 @@ fn the_executor_has_the_name_of_its_type() -> Done {
     assert_eq!(Tokio::new(runtime.handle().clone()).name(), "Tokio");
     Ok(())
 }
+
+#[test]
+fn h8_a_thread_for_blocking_work_is_a_handlers_own_only_while_that_runs() -> Done {
+    // There is but one, which each of these gets.
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()?;
+    let handlers = Handlers::<u32>::new();
+    handlers.on("a").call(|_| {})?;
+    let emitter = Emitter::new(&handlers, Tokio::new(runtime.handle().clone()));
+    let by_others = || {
+        let emitter = emitter.clone();
+        let emit = runtime.spawn_blocking(move || emitter.emit("a", 1).is_err());
+        runtime.block_on(emit)
+    };
+    assert!(by_others()?, "it would wait for its own thread");
+    assert!(emitter.emit("a", 1)?.is_ok());
+    assert!(by_others()?);
+    Ok(())
+}
