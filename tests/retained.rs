@@ -562,7 +562,7 @@ fn p2_an_emit_that_begins_after_retained_returned_is_kept() {
                 }
             })
         };
-        for round in 0..soaked(3_000) {
+        for round in 0..soaked(1_000) {
             let retained = bus.retained("n").unwrap();
             // That one may have begun before.
             let before = began.load(Ordering::SeqCst);
