@@ -63,8 +63,6 @@ struct Leaving<T> {
 
 /// What is kept under the writer's lock.
 pub(super) struct Ledger<T> {
-    /// The life of the bus since the last reset.
-    epoch: u64,
     /// What subscriptions counted that are gone for good.
     base: Counts,
     /// What all subscriptions had counted at the resets, for those who read over them.
@@ -86,7 +84,6 @@ pub(super) struct Ledger<T> {
 impl<T> Ledger<T> {
     pub(super) fn new() -> Self {
         Ledger {
-            epoch: 0,
             base: Counts::default(),
             before: Counts::default(),
             leaving: HashMap::new(),
@@ -98,21 +95,15 @@ impl<T> Ledger<T> {
         }
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// A subscription is no longer listed, though its user may still read from it.
+    /// A subscription is no longer listed, though its user may still read from it. Those that a reset takes off the list
+    /// do not come here: they do not count any more.
     pub(super) fn leave(&mut self, seat: &Seat<Member<T>>) {
         let member = &seat.listener;
-        // Relaxed: written under the same lock.
-        if member.epoch.load(Relaxed) == self.epoch {
-            let leaving = Leaving {
-                member: Arc::downgrade(member),
-                patterns: Arc::clone(&seat.patterns),
-            };
-            self.leaving.insert(member.id, leaving);
-        }
+        let leaving = Leaving {
+            member: Arc::downgrade(member),
+            patterns: Arc::clone(&seat.patterns),
+        };
+        self.leaving.insert(member.id, leaving);
     }
 
     /// A subscription is gone: its last handle was dropped and its queue emptied.
@@ -247,7 +238,6 @@ impl<T> Ledger<T> {
             sums.add_member(member);
         }
         self.before.add(&sums);
-        self.epoch += 1;
         self.base = Counts::default();
         self.leaving.clear();
         self.losses.clear();

@@ -11,7 +11,7 @@ use super::subscriber::Mailbox;
 use super::view::Visible;
 use crate::event::Event;
 use crate::pattern::Pattern;
-use crate::sync::{Arc, AtomicU64, Hook, Mutex, Weak};
+use crate::sync::{Arc, Hook, Mutex, Weak};
 use crate::topic::Topic;
 
 /// A subscription's filter.
@@ -40,8 +40,6 @@ pub(super) struct Member<T> {
     pub(super) served_by: Option<Hook<ServedBy>>,
     /// A derived bus lives as long as it has open subscriptions.
     pub(super) keeps: Mutex<Option<Keeper>>,
-    /// Which life of the bus it belongs to: a reset begins a new one, in which it does not count.
-    pub(super) epoch: AtomicU64,
     /// What `tracing` was told of its losses.
     #[cfg(feature = "tracing")]
     pub(super) told: super::traced::Told,

@@ -8,7 +8,7 @@ use super::routing::Table;
 use super::store::Store;
 use crate::error::SubscribeError;
 use crate::pattern::Pattern;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 
 impl<T> Core<T> {
     /// Lists a member, in the same moment as `publish` runs around the storing.
@@ -26,10 +26,8 @@ impl<T> Core<T> {
         self.registry.frozen(|table, _| check_room(table, limit))?;
         let member = Arc::new(member());
         self.registry.update_with(
-            |table, ledger| {
+            |table, _| {
                 check_room(table, limit)?;
-                // Relaxed: read under the same lock.
-                member.epoch.store(ledger.epoch(), Ordering::Relaxed);
                 table.add_member(&member, Arc::clone(patterns));
                 Ok::<_, SubscribeError>(())
             },

@@ -18,7 +18,7 @@ use crate::cause::Cause;
 use crate::error::{PatternsError, SubscribeError};
 use crate::event::Event;
 use crate::pattern::Pattern;
-use crate::sync::{Arc, AtomicU64, Hook, Mutex};
+use crate::sync::{Arc, Hook, Mutex};
 
 /// A subscription in the making; made by [`Bus::subscription`].
 ///
@@ -391,7 +391,6 @@ impl<'a, T: Send + Sync + 'static> SubscriptionBuilder<'a, T> {
             served_by: self.served_by.map(Hook::new),
             filter: self.filter.map(Hook::new),
             keeps: Mutex::new(keeper),
-            epoch: AtomicU64::new(0),
             #[cfg(feature = "tracing")]
             told: super::traced::Told::of(core),
         };
