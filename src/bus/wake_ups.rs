@@ -32,8 +32,8 @@ pub enum WakeUps {
     Direct,
     /// A thread of the bus's own, which sleeps when there is nobody to wake. An emit wakes that thread
     /// at most, once, however many consumers sleep, which suits publishers that are in a hurry; each
-    /// consumer awakes one hand-over later. It wants a core to run on: where the kernel lets it run at once in
-    /// the place of who woke it, as on one machine of two cores, the emit returns no sooner. So measure.
+    /// consumer awakes one hand-over later. It wants a core to run on: on one machine of
+    /// two cores, where it most likely ran in the place of who woke it, the emit returned no sooner. So measure.
     ///
     /// The thread is made by [`build`](crate::BusBuilder::build) and ends after the bus and all of its
     /// handles have gone. It runs no code of the user's: the wakers of tasks are called by the emit, as
