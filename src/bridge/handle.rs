@@ -57,6 +57,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// [capacity](BridgeBuilder::capacity); then the queue's [overflow](BridgeBuilder::overflow) decides, and counts. A
 /// connection that breaks is made again, at once and then at growing intervals; one on which nothing is heard for half a
 /// minute, though the bridge asks, counts as broken.
+/// What comes faster than it can be imported waits in the client, up to 131,072 messages for each import; what is beyond is
+/// dropped there, told as [`Trouble`](crate::BridgeEvent::Trouble), and counted as [missed](crate::ImportStats::missed) if a
+/// bridge sent it.
 ///
 /// Filters, taps and destructors on the bus run on the bridge's threads for the events that it imports. One that
 /// blocks holds up the bridge, and nobody else.
@@ -116,6 +119,9 @@ const GRACE: Duration = Duration::from_secs(1);
 ///   did in mind, by a number of his own in the payload or in the metadata.
 /// - *Stored* is what the server means by it: a server that is killed keeps what it has acknowledged; a machine that
 ///   loses its power may lose the last of it, unless the stream has [replicas](crate::JetStream::replicas).
+/// - Bridges that extend the same stream at the same moment may take each other's subjects off it again. One that exports
+///   sees that the stream does not take its messages, and adds them; one that only imports notices late. So make a stream for
+///   many beforehand, or start them one after the other.
 /// - Bridges with and without a stream, and plain clients, hear each other, if the subjects are the same: the stream
 ///   takes what anybody publishes there, and the server gives what goes to the stream to plain subscribers, too. What is
 ///   sent again comes to these again: a plain bridge knows it by its id, of which it has the last some thousands in mind,
