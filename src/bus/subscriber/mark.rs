@@ -10,9 +10,9 @@
 //! here.
 //!
 //! *Who sees that they agree* has done enough (see [`is_far_from_mark`](Mailbox::is_far_from_mark)), and needs no fence for
-//! it, as with the handshakes of the parent module: its push or take was a sequentially consistent update of the queue (see `Queue::try_push`), or under the lock of what
-//! waits aside, and it reads `turns` after that. So either it sees a turn, or who made that turn sees the push or
-//! take, as that one looks again behind a full fence.
+//! it, as with the handshakes of the parent module: its push or take was a sequentially consistent update of the queue
+//! (see `Queue::try_push`), or under the lock of what waits aside, and it reads `turns` after that. So either it sees
+//! a turn, or who made that turn sees the push or take, as that one looks again behind a full fence.
 //!
 //! *Who does not get the lock* leaves what it saw to the holder. Between what one wrote (the queue or `turns`, and that
 //! the lock is free) and what it then reads (the other one, and whether the lock is free) each has a full fence. So either

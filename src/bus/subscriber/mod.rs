@@ -5,7 +5,7 @@
 //! *Publishers* call [`Mailbox::push`], and [`Mailbox::push_harder`] where that does not do; then, if
 //! the mailbox [`wants_more`](Mailbox::wants_more), [`Mailbox::wake`], and, if it
 //! [`has_ended`](Mailbox::has_ended), [`Mailbox::settle`]; and, if it [`is_marked`](Mailbox::is_marked),
-//! [`Mailbox::see_mark`]. *Consumers* call [`Mailbox::try_pop`] and
+//! [`Mailbox::see_mark`]; nothing of that if it [`is_far_from_mark`](Mailbox::is_far_from_mark). *Consumers* call [`Mailbox::try_pop`] and
 //! [`Mailbox::pop`], each through a handle with an `AtomicBool` of its own, `finished`. Anyone calls
 //! [`Mailbox::close`]; whoever drops the last handle calls [`Mailbox::abandon`].
 //!
