@@ -261,5 +261,6 @@ fn a_derived_bus_has_its_sleepers_woken_by_the_same_thread() {
     let reader = spawn_asleep(move || *sub.recv_timeout(FAR).unwrap().payload());
     bus.emit("a", 7).unwrap();
     assert_eq!(reader.join().unwrap(), 7);
-    assert!(went_to_sleep() > before);
+    // It is seen asleep a moment before that is counted.
+    assert!((0..1_000).any(|_| went_to_sleep() > before));
 }

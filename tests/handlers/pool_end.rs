@@ -266,6 +266,10 @@ fn h8_the_threads_of_a_pool_go_with_its_last_handle() -> Done {
     guarded(move || {
         let pool = ThreadPool::builder(2).name("pool-that-goes").build()?;
         let other = pool.clone();
+        // A thread begins without its name.
+        while alive() < 2 {
+            thread::yield_now();
+        }
         drop(pool);
         drop(other);
         while alive() > 0 {
